@@ -1,0 +1,1 @@
+"""The published comparison: motions × hands × methods."""

@@ -1,0 +1,101 @@
+"""Contact of a hand with itself and with the world: gaps, penetration and fingertip forces."""
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from handsim.errors import InputError
+from handsim.hands.robot_hand import RobotHand
+from handsim.scene import Scene
+
+MAX_GAP = 1.0
+"""Gaps are not measured beyond this [m]; no hand is that wide."""
+
+
+def tip_gaps(hand: RobotHand, qpos: Float[np.ndarray, "T nq"]) -> Float[np.ndarray, "T F1"]:
+    """Surface distance of the thumb's last link to that of each other finger [m].
+
+    Negative where they overlap: minus the depth of penetration. Columns are `hand.fingers[1:]`.
+
+    Raises:
+        InputError: `qpos` has the wrong shape, or a fingertip has no colliding geom.
+    """
+    model, data = hand.model, mujoco.MjData(hand.model)
+    thumb, *others = [_tip_geoms(model, f) for f in hand.fingers]
+    gaps = np.empty((len(qpos), len(others)))
+    for row, out in zip(_checked(hand, qpos), gaps, strict=True):
+        data.qpos[:] = row
+        mujoco.mj_kinematics(model, data)
+        for i, geoms in enumerate(others):
+            out[i] = min(
+                mujoco.mj_geomDistance(model, data, a, b, MAX_GAP, None)
+                for a in thumb
+                for b in geoms
+            )
+    return gaps
+
+
+def self_penetration(hand: RobotHand, qpos: Float[np.ndarray, "T nq"]) -> Float[np.ndarray, " T"]:
+    """Deepest penetration between two links of the hand [m], 0 where nothing overlaps.
+
+    Pairs that the model excludes from collision do not count.
+
+    Raises:
+        InputError: `qpos` has the wrong shape.
+    """
+    model, data = hand.model, mujoco.MjData(hand.model)
+    depth = np.zeros(len(qpos))
+    for i, row in enumerate(_checked(hand, qpos)):
+        data.qpos[:] = row
+        mujoco.mj_fwdPosition(model, data)
+        if data.ncon:
+            depth[i] = max(0.0, -float(data.contact.dist.min()))
+    return depth
+
+
+def tip_forces(scene: Scene, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
+    """The contact force on the last link of each finger, in the world frame [N].
+
+    It is the sum over the contacts found in the last physics step.
+    """
+    model = scene.model
+    bodies = [_tip_body(model, f) for f in scene.hand.fingers]
+    forces = np.zeros((len(bodies), 3))
+    wrench = np.zeros(6)
+    for i in range(data.ncon):
+        contact = data.contact[i]
+        mujoco.mj_contactForce(model, data, i, wrench)
+        # The contact frame's rows are its axes; MuJoCo's force is the one on the second geom.
+        force = contact.frame.reshape(3, 3).T @ wrench[:3]
+        for geom, sign in zip(contact.geom, (-1.0, 1.0), strict=True):
+            body = int(model.geom_bodyid[geom])
+            if body in bodies:
+                forces[bodies.index(body)] += sign * force
+    return forces
+
+
+def _checked(hand: RobotHand, qpos: Float[np.ndarray, "..."]) -> Float[np.ndarray, "T nq"]:
+    qpos = np.asarray(qpos, dtype=np.float64)
+    if qpos.ndim != 2 or qpos.shape[1] != hand.nq:
+        raise InputError(f"qpos has shape {qpos.shape}, expected (T, {hand.nq}) for {hand.name}.")
+    return qpos
+
+
+def _tip_body(model: mujoco.MjModel, finger: str) -> int:
+    """The body that carries the fingertip's site, or its closest ancestor with colliding geoms."""
+    body = int(model.site_bodyid[model.site(f"{finger}_tip").id])
+    while body and not _colliding(model, body):
+        body = int(model.body_parentid[body])
+    if not body:
+        raise InputError(f"Finger {finger!r} has no colliding geom; expected one on its last link.")
+    return body
+
+
+def _tip_geoms(model: mujoco.MjModel, finger: str) -> list[int]:
+    return _colliding(model, _tip_body(model, finger))
+
+
+def _colliding(model: mujoco.MjModel, body: int) -> list[int]:
+    first = int(model.body_geomadr[body])
+    geoms = range(first, first + int(model.body_geomnum[body]))
+    return [g for g in geoms if model.geom_contype[g] or model.geom_conaffinity[g]]

@@ -1,0 +1,1 @@
+"""Robot hands: their models, names and kinematics."""

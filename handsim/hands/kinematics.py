@@ -1,0 +1,161 @@
+"""Forward kinematics as one loop over the joints, compiled; couplings substituted.
+
+Everything is expressed in the palm frame, so the joints before the palm (a wrist) do not appear.
+A joint frame has its origin at the joint's anchor and the axes of the body it moves; joint ``j``
+turns (or slides) its frame by ``q_j − zero_j`` about (along) ``axis_j``. Points hang on joint
+frames. Joint ``i`` moves point ``p`` by
+
+    ∂p/∂q_i = a_i × (p − o_i)   (hinge),      ∂p/∂q_i = a_i   (slide),
+
+with ``a_i`` its axis and ``o_i`` its anchor in the palm frame, whenever ``i`` is on the way from
+the palm to ``p``. A coupled joint follows its driver by MuJoCo's joint-equality polynomial,
+``q_j = zero_j + Σ_k c_k (q_driver − zero_driver)^k``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numba import njit
+
+PALM = -1
+"""The index that stands for the palm frame where a joint's index is expected."""
+
+
+class Tree(NamedTuple):
+    """The arrays compiled code reads: ``n`` joints below the palm, ``P`` points, ``m`` inputs."""
+
+    parent: Int[np.ndarray, " n"]
+    slides: Int[np.ndarray, " n"]
+    rotation: Float[np.ndarray, "n 3 3"]
+    translation: Float[np.ndarray, "n 3"]
+    axis: Float[np.ndarray, "n 3"]
+    zero: Float[np.ndarray, " n"]
+    driver: Int[np.ndarray, " n"]
+    polycoef: Float[np.ndarray, "n 5"]
+    input_of: Int[np.ndarray, " n"]
+    point_joint: Int[np.ndarray, " P"]
+    point_offset: Float[np.ndarray, "P 3"]
+
+
+class Workspace(NamedTuple):
+    """The arrays compiled code writes, allocated once."""
+
+    q: Float[np.ndarray, " n"]
+    slope: Float[np.ndarray, " n"]
+    rotation: Float[np.ndarray, "n 3 3"]
+    origin: Float[np.ndarray, "n 3"]
+    axis: Float[np.ndarray, "n 3"]
+    points: Float[np.ndarray, "P 3"]
+
+
+@njit(cache=True)
+def expand(tree, work, x):
+    """Joint values ``q`` and slopes ∂q/∂x of the inputs `x` (m,), couplings substituted."""
+    for j in range(tree.parent.size):
+        if tree.driver[j] < 0:
+            work.q[j] = x[tree.input_of[j]]
+            work.slope[j] = 1.0
+    for j in range(tree.parent.size):
+        if tree.driver[j] >= 0:
+            _follow(tree, work, j)
+
+
+@njit(cache=True)
+def _follow(tree, work, j):
+    driver = tree.driver[j]
+    if tree.driver[driver] >= 0:
+        _follow(tree, work, driver)
+    offset = work.q[driver] - tree.zero[driver]
+    value, slope = 0.0, 0.0
+    for k in range(4, -1, -1):
+        slope = slope * offset + value
+        value = value * offset + tree.polycoef[j, k]
+    work.q[j] = tree.zero[j] + value
+    work.slope[j] = slope * work.slope[driver]
+
+
+@njit(cache=True)
+def place(tree, work):
+    """Fill joint frames and points of `work` from its joint values ``q``."""
+    for j in range(tree.parent.size):
+        _place_joint(tree, work, j)
+    for i in range(tree.point_joint.size):
+        j = tree.point_joint[i]
+        for r in range(3):
+            value = tree.point_offset[i, r]
+            if j >= 0:
+                value = work.origin[j, r]
+                for c in range(3):
+                    value += work.rotation[j, r, c] * tree.point_offset[i, c]
+            work.points[i, r] = value
+
+
+@njit(cache=True)
+def _place_joint(tree, work, j):
+    parent = tree.parent[j]
+    still = np.empty((3, 3))
+    for r in range(3):
+        work.origin[j, r] = tree.translation[j, r]
+        for c in range(3):
+            still[r, c] = tree.rotation[j, r, c]
+        if parent >= 0:
+            total = work.origin[parent, r]
+            for c in range(3):
+                total += work.rotation[parent, r, c] * tree.translation[j, c]
+            work.origin[j, r] = total
+            for c in range(3):
+                value = 0.0
+                for k in range(3):
+                    value += work.rotation[parent, r, k] * tree.rotation[j, k, c]
+                still[r, c] = value
+    for r in range(3):
+        value = 0.0
+        for c in range(3):
+            value += still[r, c] * tree.axis[j, c]
+        work.axis[j, r] = value
+    _turn(tree, work, j, still)
+
+
+@njit(cache=True)
+def _turn(tree, work, j, still):
+    """Apply the joint's own motion; Rodrigues: R = cos·1 + sin·[a]× + (1 − cos)·a aᵀ."""
+    angle = work.q[j] - tree.zero[j]
+    if tree.slides[j]:
+        for r in range(3):
+            work.origin[j, r] += angle * work.axis[j, r]
+            for c in range(3):
+                work.rotation[j, r, c] = still[r, c]
+        return
+    cos, sin = np.cos(angle), np.sin(angle)
+    a0, a1, a2 = tree.axis[j, 0], tree.axis[j, 1], tree.axis[j, 2]
+    v = 1.0 - cos
+    for r in range(3):
+        s0, s1, s2 = still[r, 0], still[r, 1], still[r, 2]
+        along = v * (s0 * a0 + s1 * a1 + s2 * a2)
+        work.rotation[j, r, 0] = cos * s0 + along * a0 + sin * (s1 * a2 - s2 * a1)
+        work.rotation[j, r, 1] = cos * s1 + along * a1 + sin * (s2 * a0 - s0 * a2)
+        work.rotation[j, r, 2] = cos * s2 + along * a2 + sin * (s0 * a1 - s1 * a0)
+
+
+@njit(cache=True)
+def column(tree, work, j, point):
+    """∂point/∂q_j (3,) for a joint `j` that carries the point, after `place`."""
+    a0, a1, a2 = work.axis[j, 0], work.axis[j, 1], work.axis[j, 2]
+    if tree.slides[j]:
+        return a0, a1, a2
+    l0 = work.points[point, 0] - work.origin[j, 0]
+    l1 = work.points[point, 1] - work.origin[j, 1]
+    l2 = work.points[point, 2] - work.origin[j, 2]
+    return a1 * l2 - a2 * l1, a2 * l0 - a0 * l2, a0 * l1 - a1 * l0
+
+
+@njit(cache=True)
+def batch_points(tree, work, joints):
+    """Points (T, P, 3) [m] for joint values (T, n)."""
+    out = np.empty((joints.shape[0], tree.point_joint.size, 3))
+    for t in range(joints.shape[0]):
+        work.q[:] = joints[t]
+        place(tree, work)
+        out[t] = work.points
+    return out

@@ -1,0 +1,160 @@
+"""JointTrajectory: what a robot hand does over time."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.spatial.transform import Rotation, Slerp
+
+from handsim.errors import InputError, unknown
+from handsim.files import load_npz, save_npz
+from handsim.hands.robot_hand import SIDES
+
+KIND, SCHEMA = "joint_trajectory", 1
+
+
+@dataclass(frozen=True, eq=False)
+class JointTrajectory:
+    """Joint positions and wrist pose of one robot hand over time.
+
+    Attributes:
+        hand, side: which hand, as `handsim.load_hand` takes them.
+        joint_names: names of the columns of `qpos`.
+        times: [s], strictly increasing.
+        qpos: joint positions [rad].
+        wrist: palm frame in world: x y z [m] and qw qx qy qz.
+        valid: frames that follow an observation; the others hold or interpolate.
+
+    Raises:
+        InputError: the shapes disagree, a value is not finite, or times do not increase.
+    """
+
+    hand: str
+    side: str
+    joint_names: tuple[str, ...]
+    times: Float[np.ndarray, " T"]
+    qpos: Float[np.ndarray, "T nq"]
+    wrist: Float[np.ndarray, "T 7"]
+    valid: Bool[np.ndarray, " T"]
+
+    def __post_init__(self) -> None:
+        if self.side not in SIDES:
+            raise unknown("side", self.side, SIDES)
+        count, joints = len(self.times), len(self.joint_names)
+        expected = {
+            "times": (count,),
+            "qpos": (count, joints),
+            "wrist": (count, 7),
+            "valid": (count,),
+        }
+        for name, shape in expected.items():
+            if np.shape(getattr(self, name)) != shape:
+                raise InputError(
+                    f"{name}: shape {np.shape(getattr(self, name))}, expected {shape}."
+                )
+        if count == 0:
+            raise InputError("times: no frames, expected at least one.")
+        for name in ("times", "qpos", "wrist"):
+            _require_finite(name, getattr(self, name))
+        _require_increasing(self.times)
+        object.__setattr__(self, "wrist", _unit_wrist(self.wrist))
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def duration(self) -> float:
+        """Time from the first to the last frame [s]."""
+        return float(self.times[-1] - self.times[0])
+
+    @property
+    def rate(self) -> float:
+        """Frames a second: one over the median time step [Hz]; 0 for a single frame."""
+        return float(1.0 / np.median(np.diff(self.times))) if len(self) > 1 else 0.0
+
+    def resample(self, rate: float) -> "JointTrajectory":
+        """The same motion at `rate` frames a second [Hz].
+
+        Joints and position are interpolated linearly, orientation along the great arc. A new
+        frame is valid when the old frames on both sides are.
+
+        Raises:
+            InputError: `rate` is not positive.
+        """
+        if not rate > 0:
+            raise InputError(f"rate: {rate}, expected a positive number of frames a second.")
+        steps = int(np.floor(self.duration * rate + 1e-9))
+        times = self.times[0] + np.arange(steps + 1) / rate
+        return self.at(np.minimum(times, self.times[-1]))
+
+    def at(self, times: Float[np.ndarray, " S"]) -> "JointTrajectory":
+        """The motion at the given `times` [s], held outside its span; see `resample`."""
+        inside = np.clip(times, self.times[0], self.times[-1])
+        qpos = np.stack([np.interp(inside, self.times, column) for column in self.qpos.T], axis=1)
+        valid = np.interp(inside, self.times, self.valid.astype(float)) > 1 - 1e-9
+        wrist = interpolate_poses(inside, self.times, self.wrist)
+        return replace(self, times=np.asarray(times), qpos=qpos, wrist=wrist, valid=valid)
+
+    def save(self, path: str | Path) -> None:
+        """Write one self-describing `.npz`.
+
+        Raises:
+            OutputError: `path` cannot be written.
+        """
+        header = {
+            "kind": KIND,
+            "schema": SCHEMA,
+            "hand": self.hand,
+            "side": self.side,
+            "joint_names": self.joint_names,
+        }
+        names = ("times", "qpos", "wrist", "valid")
+        save_npz(path, header, {name: getattr(self, name) for name in names})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "JointTrajectory":
+        """Read what `save` wrote.
+
+        Raises:
+            MissingFileError: there is no such file.
+            FormatError: it holds something else.
+        """
+        header, arrays = load_npz(path, KIND, SCHEMA)
+        return cls(header["hand"], header["side"], tuple(header["joint_names"]), **arrays)
+
+
+def interpolate_poses(
+    at: Float[np.ndarray, " S"], times: Float[np.ndarray, " T"], poses: Float[np.ndarray, "T 7"]
+) -> Float[np.ndarray, "S 7"]:
+    """Poses (x y z qw qx qy qz) at other times within the span: linear, and along great arcs."""
+    if len(times) == 1:
+        return np.repeat(poses, len(at), axis=0)
+    position = np.stack([np.interp(at, times, column) for column in poses[:, :3].T], axis=1)
+    turn = Slerp(times, Rotation.from_quat(poses[:, 3:], scalar_first=True))(at)
+    return np.concatenate([position, turn.as_quat(scalar_first=True)], axis=1)
+
+
+def _require_finite(name: str, values: Float[np.ndarray, "..."]) -> None:
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        place = tuple(int(i) for i in bad[0])
+        raise InputError(f"{name}{list(place)} is {values[place]}, expected a finite number.")
+
+
+def _require_increasing(times: Float[np.ndarray, " T"]) -> None:
+    steps = np.flatnonzero(np.diff(times) <= 0)
+    if len(steps):
+        i = int(steps[0])
+        raise InputError(
+            f"times must be strictly increasing: times[{i + 1}] = {times[i + 1]:g} follows "
+            f"{times[i]:g}."
+        )
+
+
+def _unit_wrist(wrist: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+    norms = np.linalg.norm(wrist[:, 3:], axis=1)
+    if np.any(np.abs(norms - 1) > 1e-3):
+        i = int(np.argmax(np.abs(norms - 1)))
+        raise InputError(f"wrist[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
+    return np.concatenate([wrist[:, :3], wrist[:, 3:] / norms[:, None]], axis=1)

@@ -1,0 +1,115 @@
+"""What a scene looks like: background, lights, cameras, ground; no physics."""
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from handsim.hands.robot_hand import PALM_SITE, RobotHand
+
+CAMERAS = ("front", "wrist", "top")
+HUMAN_SPHERE = (np.array([0.025, 0.005, 0.095]), 0.115)
+"""Centre, in the palm frame, and radius [m] of a sphere around an adult's hand."""
+_FOVY = 30.0
+
+
+def set_look(spec: mujoco.MjSpec) -> None:
+    """A light, even background, and light enough from the viewer's side to need no shadows."""
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.97, 0.975, 0.98],
+        rgb2=[0.84, 0.865, 0.89],
+        width=256,
+        height=1536,
+    )
+    headlight = spec.visual.headlight
+    headlight.ambient, headlight.diffuse, headlight.specular = [0.4] * 3, [0.3] * 3, [0.1] * 3
+    spec.visual.quality.offsamples = 0
+    spec.visual.quality.shadowsize = 4096
+    spec.visual.map.znear = 0.02
+    spec.stat.extent = 0.5
+
+
+def add_ground_material(spec: mujoco.MjSpec) -> str:
+    """Add a pale checkered material; returns its name."""
+    spec.add_texture(
+        name="ground",
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        mark=mujoco.mjtMark.mjMARK_NONE,
+        rgb1=[0.93, 0.94, 0.95],
+        rgb2=[0.87, 0.885, 0.90],
+        width=256,
+        height=256,
+    )
+    material = spec.add_material(name="ground", texrepeat=[10, 10], texuniform=True)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "ground"
+    return "ground"
+
+
+def add_cameras(
+    wrist: mujoco.MjsBody,
+    side: str,
+    centre: Float[np.ndarray, " 3"],
+    radius: float,
+    margin: float,
+) -> None:
+    """Hang the cameras `CAMERAS` and a light on the body whose frame is the palm frame.
+
+    Args:
+        wrist: the body.
+        side: which hand; its thumb is a little nearer to "front".
+        centre, radius: what is looked at, in the palm frame [m]; see `bounding_sphere`.
+        margin: distance of "front" and "top" relative to one that just frames it.
+    """
+    thumb = 1.0 if side == "right" else -1.0
+    distance = margin * radius / np.sin(np.radians(_FOVY / 2))
+    front, top = np.array([1.0, 0.35 * thumb, 0.2]), np.array([0.5, 0.25 * thumb, 1.0])
+    track = mujoco.mjtCamLight.mjCAMLIGHT_TRACK
+    for name, way, up in (("front", front, [0, 0, 1]), ("top", top, [1, 0, 0])):
+        eye = centre + distance * way / np.linalg.norm(way)
+        wrist.add_camera(name=name, mode=track, pos=eye, quat=_looking(eye, centre, up), fovy=_FOVY)
+    eye = np.array([0.9 * radius, 0.0, -0.6 * radius])
+    wrist.add_camera(name="wrist", pos=eye, quat=_looking(eye, centre, [1, 0, 0]), fovy=72.0)
+    sun = wrist.add_light(name="sun", mode=track, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    sun.dir = np.array([-0.5, -0.35 * thumb, -0.8])
+    sun.pos = centre - 4 * radius * sun.dir
+    sun.diffuse, sun.specular = [0.35] * 3, [0.15] * 3
+
+
+def bounding_sphere(hand: RobotHand) -> tuple[Float[np.ndarray, " 3"], float]:
+    """A sphere around the palm and fingers at rest, in the palm frame [m]."""
+    model = hand.model
+    data = mujoco.MjData(model)
+    data.qpos[:] = hand.neutral
+    mujoco.mj_kinematics(model, data)
+    palm = data.site(PALM_SITE)
+    below = _descendants(model, model.body(hand.palm_body).id)
+    geoms = [g for g in range(model.ngeom) if int(model.geom_bodyid[g]) in below]
+    centres = (data.geom_xpos[geoms] - palm.xpos) @ palm.xmat.reshape(3, 3)
+    reach = model.geom_rbound[geoms]
+    corners = [(centres - reach[:, None]).min(axis=0), (centres + reach[:, None]).max(axis=0)]
+    centre = np.mean(corners, axis=0)
+    return centre, float((np.linalg.norm(centres - centre, axis=1) + reach).max())
+
+
+def _descendants(model: mujoco.MjModel, top: int) -> set[int]:
+    """Ids of `top` and of all bodies it carries; MuJoCo numbers parents before children."""
+    found = {top}
+    for body in range(top + 1, model.nbody):
+        if int(model.body_parentid[body]) in found:
+            found.add(body)
+    return found
+
+
+def _looking(
+    eye: Float[np.ndarray, " 3"], at: Float[np.ndarray, " 3"], up: list[int]
+) -> Float[np.ndarray, " 4"]:
+    """Quaternion of a camera (it looks along −z, y up) at `eye` that looks at `at`."""
+    back = (eye - at) / np.linalg.norm(eye - at)
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(back, right), back], axis=1)
+    return Rotation.from_matrix(axes).as_quat(scalar_first=True)

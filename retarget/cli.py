@@ -1,0 +1,179 @@
+"""The `retarget` command: parses, calls, prints; holds no logic."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import handsim
+import retarget
+from handsim.errors import HandsimError
+from retarget import metrics
+from retarget.demo import demo, write_scores
+from retarget.playback import film, play
+
+FAILURE = 2
+_console = Console()
+
+Motion = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="a human motion, in any format")]
+Output = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+
+
+def run_demo(
+    out: Output = Path("out/demo"), hands: tuple[str, ...] = ("shadow", "allegro", "ability")
+) -> None:
+    """Replay the sample motion on robot hands: trajectories, video, contact sheet, scores.
+
+    Args:
+        out: folder to write to.
+        hands: hands of the catalogue.
+    """
+    made = demo(out, hands, progress=_console.is_terminal)
+    _print_scores(made.scores)
+    if made.unfilmed:
+        sys.stderr.write(f"retarget: no pictures: {made.unfilmed}\n")
+    print(f"wrote {', '.join(str(file) for file in made.files)}")
+
+
+def solve(
+    motion: Motion,
+    out: Output,
+    hand: str = "shadow",
+    method: str = retarget.DEFAULT,
+    side: Literal["right", "left"] | None = None,
+    format: str | None = None,
+    fps: float | None = None,
+    calibration: Path | None = None,
+) -> None:
+    """Retarget a human motion to a robot hand.
+
+    Args:
+        out: the solution, an .npz.
+        hand: a hand of the catalogue.
+        method: what to match.
+        side: which hand of the file; needed where it holds both.
+        format: the file's format, recognised from its content when not given.
+        fps: frames a second, for files without times.
+        calibration: a saved calibration of this person and hand; fitted when not given.
+    """
+    person = retarget.load(motion, side=side, format=format, fps=fps)
+    robot = handsim.load_hand(hand, person.side)
+    known = retarget.Calibration.load(calibration) if calibration else None
+    engine = retarget.Retargeter(robot, method, known)
+    solution = engine.retarget(person, progress=_console.is_terminal)
+    solution.save(out)
+    _print_scores({hand: retarget.score(person, solution, hand=robot)})
+    print(f"wrote {out}: {len(person)} frames, {solution.failed} not converged")
+
+
+def replay(
+    solution: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="from `retarget solve`")],
+    out: Output,
+    motion: Path | None = None,
+    wrist: Literal["fixed", "floating"] = "fixed",
+    video: Path | None = None,
+) -> None:
+    """Replay a solution in MuJoCo physics.
+
+    Args:
+        out: the rollout, an .npz.
+        motion: the human motion it came from: its keypoints go into the rollout and the video.
+        wrist: hold the wrist still, or let it follow the person's.
+        video: an .mp4 of the person beside what the robot did; needs `motion`.
+    """
+    solved = retarget.Solution.load(solution)
+    person = retarget.load(motion, side=solved.trajectory.side) if motion else None
+    rollout = play(solved, person, wrist)
+    rollout.save(out)
+    print(f"wrote {out}: {len(rollout)} steps")
+    if video:
+        film(video, rollout, progress=_console.is_terminal)
+        print(f"wrote {video}")
+
+
+def score(
+    motion: Motion,
+    solution: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="from `retarget solve`")],
+    rollout: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Score a solution against the human motion it came from.
+
+    Args:
+        rollout: its replay, for the scores of physics.
+        json: also write the scores there.
+    """
+    solved = retarget.Solution.load(solution)
+    person = retarget.load(motion, side=solved.trajectory.side)
+    played = handsim.Rollout.load(rollout) if rollout else None
+    scores = {solved.trajectory.hand: retarget.score(person, solved, played)}
+    _print_scores(scores)
+    if json:
+        write_scores(json, scores)
+        print(f"wrote {json}")
+
+
+def export(
+    rollouts: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(help="from `replay`")
+    ],
+    out: Output,
+    format: str = "robomimic",
+) -> None:
+    """Write rollouts as a robot-learning dataset.
+
+    Args:
+        out: the dataset.
+        format: its format.
+    """
+    episodes = [handsim.Rollout.load(path) for path in rollouts]
+    handsim.datasets.write(format, out, episodes)
+    print(f"wrote {out}: {len(episodes)} episodes, {sum(map(len, episodes))} steps")
+
+
+def hands() -> None:
+    """List the hands of the catalogue."""
+    table = Table("hand", "maker", "title", "fingers", "joints", "independent", "actuators")
+    for name in handsim.hand_names():
+        card, robot = handsim.hand_card(name), handsim.load_hand(name)
+        counts = (len(robot.fingers), robot.nq, len(robot.independent), robot.nu)
+        table.add_row(name, card["maker"], card["title"], *map(str, counts))
+    _console.print(table)
+
+
+COMMANDS = {
+    "demo": run_demo,
+    "solve": solve,
+    "replay": replay,
+    "score": score,
+    "export": export,
+    "hands": hands,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exit with code 2 and one line on bad input."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="retarget", description=retarget.__doc__, args=arguments
+        )
+    except HandsimError as error:
+        sys.stderr.write(f"retarget: error: {error}\n")
+        sys.exit(FAILURE)
+    except KeyboardInterrupt:
+        sys.stderr.write("retarget: interrupted\n")
+        sys.exit(130)
+
+
+def _print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:
+    """One column a hand, one row a metric."""
+    table = Table("metric", "unit", *scores)
+    first = next(iter(scores.values()))
+    for name in first:
+        row = [f"{values[name]:.3g}" for values in scores.values()]
+        table.add_row(name, metrics.METRICS[name].unit, *row)
+    _console.print(table)

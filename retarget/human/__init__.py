@@ -1,0 +1,1 @@
+"""The person: keypoints, motions, MANO and the files they come in. Knows nothing of robots."""

@@ -1,0 +1,86 @@
+"""A solution played back in physics, with the person it came from beside it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+from jaxtyping import Float
+from rich.progress import track
+
+import handsim.envs as envs
+from handsim.errors import InputError
+from handsim.hands.catalog import load_hand
+from handsim.render import write_video
+from handsim.replay import replay
+from handsim.rollout import Rollout
+from handsim.scene import Wrist
+from retarget.film import Film
+from retarget.human.hand_trajectory import HandTrajectory
+from retarget.retargeter import Solution
+
+KEYPOINTS = "human_keypoints"
+"""The annotation that carries the person's keypoints (T, 21, 3) in the palm frame [m]."""
+STILL_SECONDS, STILL_RATE = 1.0, 30.0
+"""How long a motion of a single frame is held in physics [s], and its rate [Hz]."""
+
+
+def play(
+    solution: Solution, motion: HandTrajectory | None = None, wrist: Wrist = "fixed"
+) -> Rollout:
+    """The rollout of a solution in `handsim/Track-v0`; a single frame is held for a second.
+
+    Args:
+        solution: what to replay.
+        motion: the person, whose keypoints are kept as the annotation `KEYPOINTS`.
+        wrist: "fixed", or "floating" to follow the person's wrist.
+    """
+    trajectory = solution.trajectory
+    if len(trajectory) == 1:
+        span = np.arange(int(STILL_SECONDS * STILL_RATE) + 1) / STILL_RATE
+        trajectory = trajectory.at(trajectory.times[0] + span)
+    env = gymnasium.make(
+        envs.TRACK, hand=trajectory.hand, side=trajectory.side, trajectory=trajectory, wrist=wrist
+    )
+    try:
+        rollout = replay(env)
+    finally:
+        env.close()
+    if motion is None:
+        return rollout
+    keypoints = keypoints_at(motion, motion.times[0] + rollout.times)
+    return replace(rollout, annotations={**rollout.annotations, KEYPOINTS: keypoints})
+
+
+def keypoints_at(
+    motion: HandTrajectory, times: Float[np.ndarray, " S"]
+) -> Float[np.ndarray, "S 21 3"]:
+    """The person's keypoints in the palm frame [m], interpolated between the frames seen."""
+    seen = motion.valid
+    flat = motion.palm_keypoints[seen].reshape(int(seen.sum()), -1)
+    columns = [np.interp(times, motion.times[seen], column) for column in flat.T]
+    return np.stack(columns, axis=1).reshape(len(times), 21, 3)
+
+
+def film(path: str | Path, rollout: Rollout, progress: bool = False) -> None:
+    """Write a video of the person beside what the robot did.
+
+    Args:
+        path: an .mp4 file.
+        rollout: with the annotation `KEYPOINTS`.
+        progress: whether to show a bar.
+
+    Raises:
+        InputError: the rollout knows no person.
+        MissingExtraError: nothing can render here.
+        OutputError: `path` cannot be written.
+    """
+    if KEYPOINTS not in rollout.annotations:
+        raise InputError("The rollout has no human keypoints; expected one played with its motion.")
+    hand = load_hand(rollout.hand, rollout.side)
+    times = rollout.times
+    with Film(rollout.annotations[KEYPOINTS], rollout.side, {hand.name: (hand, rollout.qpos)}) as f:
+        frames = track(
+            f.frames([""] * len(times)), "filming", len(times), transient=True, disable=not progress
+        )
+        write_video(path, frames, 1.0 / float(np.diff(times).mean()))

@@ -1,0 +1,101 @@
+"""Sequential quadratic programming by nlopt, one frame after another: the published path."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import nlopt
+import numpy as np
+from jaxtyping import Float
+
+from retarget.objective import Objective
+
+RELATIVE_TOLERANCE = 1e-6
+MAX_EVALUATIONS = 300
+STATIONARY = 1e-2
+"""Largest projected gradient that counts as converged: at the median curvature of a fingertip
+(a tip 1 mm off pulls with about 0.5) it means within some hundredths of a millimetre of it."""
+
+
+class Solved(NamedTuple):
+    """The minimiser of one frame's objective.
+
+    Attributes:
+        x: independent joints [rad], inside their bounds.
+        cost: the objective there.
+        converged: no feasible step changes the cost to first order (`STATIONARY`).
+    """
+
+    x: Float[np.ndarray, " m"]
+    cost: float
+    converged: bool
+
+
+class Slsqp:
+    """nlopt's SLSQP on one objective; each frame starts where the one before ended."""
+
+    def __init__(self, objective: Objective):
+        self._objective = objective
+        self._frame = 0
+        self._previous = objective.neutral
+        self._gradient = np.zeros(objective.size)
+        self._best = (np.inf, objective.neutral)
+        self._problem = nlopt.opt(nlopt.LD_SLSQP, objective.size)
+        self._problem.set_lower_bounds(objective.low)
+        self._problem.set_upper_bounds(objective.high)
+        self._problem.set_min_objective(self._value)
+        self._problem.set_ftol_rel(RELATIVE_TOLERANCE)
+        self._problem.set_maxeval(MAX_EVALUATIONS)
+
+    def frames(self) -> Iterator[Solved]:
+        """The solutions of the reference's frames, one after another, warm started.
+
+        The first frame has nothing to start from: it takes the best of two starts, the neutral
+        pose and mid-range.
+        """
+        solved = self._first()
+        yield solved
+        for frame in range(1, len(self._objective.reference)):
+            solved = self.solve(frame, solved.x, solved.x)
+            yield solved
+
+    def solve(
+        self, frame: int, previous: Float[np.ndarray, " m"], start: Float[np.ndarray, " m"]
+    ) -> Solved:
+        """Minimise one frame's objective.
+
+        Args:
+            frame: which frame.
+            previous: the solution the smoothness term pulls to.
+            start: where to begin, inside the bounds.
+        """
+        self._frame, self._previous, self._best = frame, previous, (np.inf, start)
+        # nlopt raises where it stops for want of progress; the best point seen stands, and
+        # whether it is an optimum is judged from its gradient.
+        with contextlib.suppress(nlopt.RoundoffLimited, RuntimeError):
+            self._problem.optimize(start)
+        cost, x = self._best
+        return Solved(x, cost, self._stationary(x))
+
+    def _first(self) -> Solved:
+        objective = self._objective
+        starts = (objective.neutral, 0.5 * (objective.low + objective.high))
+        tried = [self.solve(0, objective.neutral, start) for start in starts]
+        best = min(tried, key=lambda solved: solved.cost)
+        return self.solve(0, best.x, best.x)
+
+    def _value(self, x: Float[np.ndarray, " m"], gradient: Float[np.ndarray, " g"]) -> float:
+        # A line search may step over a bound by rounding; the model is never asked about that.
+        x = np.clip(x, self._objective.low, self._objective.high)
+        value = self._objective.evaluate(self._frame, x, self._previous, self._gradient)
+        if gradient.size:
+            gradient[:] = self._gradient
+        if value < self._best[0]:
+            self._best = (value, x)
+        return value
+
+    def _stationary(self, x: Float[np.ndarray, " m"]) -> bool:
+        objective = self._objective
+        objective.evaluate(self._frame, x, self._previous, self._gradient)
+        step = np.clip(x - self._gradient, objective.low, objective.high) - x
+        return bool(np.abs(step).max(initial=0.0) < STATIONARY)

@@ -1,0 +1,31 @@
+"""Shapes and dtypes in signatures are checked in every test run."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+ROOT = Path(__file__).parents[1]
+
+
+def _checked_modules() -> list[str]:
+    """All modules but the compiled ones: numba cannot cache a function wrapped by a checker."""
+    files = [f for package in ("handsim", "retarget") for f in (ROOT / package).rglob("*.py")]
+    return [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for file in files
+        if file.name != "__init__.py" and "from numba import" not in file.read_text()
+    ]
+
+
+install_import_hook(_checked_modules(), "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference figures and recordings; tests that need it skip without it."""
+    folder = Path(os.environ.get("HANDSIM_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data: {folder} does not exist (set HANDSIM_SHARED)")
+    return folder

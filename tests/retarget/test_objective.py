@@ -1,0 +1,105 @@
+"""The objective: its value by hand, its gradient by finite differences."""
+
+import numpy as np
+import pytest
+
+from handsim.errors import InputError
+from retarget.objective import Objective
+from retarget.reference import PALM, Reference
+from tests.hands import EVERY, configurations, hand
+
+every_hand = pytest.mark.parametrize(
+    ("name", "side"), [pytest.param(*e, id="-".join(e)) for e in EVERY]
+)
+
+
+def reference(robot, delta=0.02, seed=0):
+    """Palm → tip vectors and one between two points, with targets near and far from the hand."""
+    rng = np.random.default_rng(seed)
+    qpos = configurations(robot, 2, seed=seed + 10)
+    points = robot.points(qpos)
+    thumb, index = robot.tip_ids[:2]
+    between = points[:, [index]] - points[:, [thumb]]
+    target = np.concatenate([points[:, robot.tip_ids], between], axis=1)
+    target += rng.normal(scale=0.02, size=target.shape)
+    return Reference(
+        origin=np.array([PALM] * len(robot.tip_ids) + [thumb]),
+        point=np.array([*robot.tip_ids, index]),
+        target=target,
+        weight=rng.uniform(0.5, 2.0, size=target.shape[:2]),
+        delta=delta,
+    )
+
+
+def numeric_gradient(objective, frame, x, previous, step=1e-6):
+    scratch = np.zeros(objective.size)
+    change = [
+        objective.evaluate(frame, x + e, previous, scratch)
+        - objective.evaluate(frame, x - e, previous, scratch)
+        for e in step * np.eye(objective.size)
+    ]
+    return np.array(change) / (2 * step)
+
+
+def case(robot, seed):
+    objective = Objective(robot, reference(robot, seed=seed))
+    rng = np.random.default_rng(seed)
+    x, previous = rng.uniform(objective.low, objective.high, size=(2, objective.size))
+    gradient = np.zeros(objective.size)
+    objective.evaluate(1, x, previous, gradient)
+    return objective, x, previous, gradient
+
+
+@every_hand
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_gradient_is_that_of_the_value(name, side, seed):
+    objective, x, previous, gradient = case(hand(name, side), seed)
+    numeric = numeric_gradient(objective, 1, x, previous)
+    np.testing.assert_allclose(gradient, numeric, atol=1e-5 * max(1.0, np.abs(numeric).max()))
+
+
+def test_a_wrong_gradient_would_be_seen():
+    objective, x, previous, gradient = case(hand("shadow"), 0)
+    numeric = numeric_gradient(objective, 1, x, previous)
+    for joint in range(objective.size):
+        wrong = gradient.copy()
+        wrong[joint] += 1e-3 * max(1.0, np.abs(numeric).max())
+        assert not np.allclose(wrong, numeric, rtol=0, atol=1e-5 * max(1.0, np.abs(numeric).max()))
+
+
+@pytest.mark.parametrize(("away", "huber"), [(0.01, 0.5), (0.05, 2 * (5 - 1))])
+def test_the_value_of_one_vector_by_hand(away, huber):
+    """At L = 10 mm: 10 mm off costs 1/2; 50 mm off with δ = 20 mm costs δ (d − δ/2) = 2·(5 − 1)."""
+    robot = hand("allegro")
+    target = robot.tips(robot.neutral[None])[:, :1] + [away, 0.0, 0.0]
+    single = Reference(np.array([PALM]), robot.tip_ids[:1], target, np.array([[3.0]]), 0.02)
+    objective = Objective(robot, single)
+    scratch = np.zeros(objective.size)
+    at_rest = objective.evaluate(0, objective.neutral, objective.neutral, scratch)
+    assert at_rest == pytest.approx(3.0 * huber, rel=1e-12)
+
+
+def test_the_regularisers_by_hand():
+    robot = hand("allegro")
+    target = robot.tips(robot.neutral[None])
+    nothing = Reference(np.full(4, PALM), robot.tip_ids, target, np.zeros((1, 4)), 0.02)
+    objective = Objective(robot, nothing, smoothness=2.0, posture=0.5)
+    gradient = np.zeros(objective.size)
+    x = objective.neutral + 0.1
+    value = objective.evaluate(0, x, x + 0.2, gradient)
+    assert value == pytest.approx(16 * (0.5 * 2.0 * 0.2**2 + 0.5 * 0.5 * 0.1**2))
+    np.testing.assert_allclose(gradient, -2.0 * 0.2 + 0.5 * 0.1)
+
+
+def test_joints_before_the_palm_are_not_asked():
+    robot = hand("shadow")
+    objective = Objective(robot, reference(robot))
+    assert objective.size == len(robot.independent) - 2
+    moved = objective.qpos(objective.high)
+    wrist = [robot.joint_names.index(j) for j in ("rh_WRJ1", "rh_WRJ2")]
+    np.testing.assert_array_equal(moved[wrist], 0.0)
+
+
+def test_a_reference_with_nan_is_refused():
+    with pytest.raises(InputError, match="not finite"):
+        Reference(np.array([PALM]), np.array([0]), np.full((1, 1, 3), np.nan), np.ones((1, 1)), 0.1)

@@ -1,6 +1,6 @@
 """The retargeting error of every method: motions × hands × methods, in one run.
 
-    python -m benchmarks.retargeting [--motions DIR] [--quick] [--out DIR]
+    python -m benchmarks.retargeting [--motions DIR] [--hands …] [--quick] [--out DIR]
 
 Writes `results.jsonl` (a row a combination, with versions and the machine) and `results.md`.
 Without `--motions` it runs on the authored sample motion alone; with the folder of recordings
@@ -61,11 +61,12 @@ def run(
 
     Args:
         motions: folder of recordings, laid out as `MOTIONS` says; those it lacks are left out.
+        hands: hands of the catalogue.
         quick: take every tenth frame only.
         out: folder for `results.jsonl` and `results.md`.
     """
     people = load_motions(motions, quick)
-    combinations = [(p, hand) for p in people for hand in handsim.hand_names()]
+    combinations = [(p, hand) for p in people for hand in hands]
     rows = [
         row
         for person, hand in track(combinations, "benchmark", transient=True)

@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,20 @@ import numpy as np
 from handsim.errors import FormatError, MissingFileError, OutputError
 
 HEADER = "header"
+LARGEST = 4 << 30
+"""No archive of ours unpacks to more bytes than this; a file that claims to is a zip bomb."""
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -89,10 +104,14 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if not path.is_file():
         raise MissingFileError(f"No such file: {path}.")
     try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > LARGEST:
+            raise ValueError(f"it unpacks to {unpacked} bytes, expected at most {LARGEST}")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(HEADER).tobytes())
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise FormatError(f"{path} is not an archive written by this project: {error}.") from error
     if not isinstance(header, dict):
         raise FormatError(f"{path} has a header of type {type(header).__name__}, expected a dict.")

@@ -1,14 +1,16 @@
 """Offscreen frames of a simulation, and pictures and videos of them."""
 
 import atexit
+import subprocess
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-import imageio.v2 as imageio
+import imageio_ffmpeg
 import mujoco
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -179,7 +181,7 @@ def write_video(path: str | Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], 
     time, so a generator needs no memory for all of them.
 
     Raises:
-        InputError: there are no frames, or `fps` is not positive.
+        InputError: there are no frames, they differ in size, or `fps` is not positive.
         OutputError: `path` cannot be written or does not end in .mp4.
     """
     _require_suffix(path, ".mp4")
@@ -189,22 +191,39 @@ def write_video(path: str | Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], 
     first = next(rest, None)
     if first is None:
         raise InputError("frames: none, expected at least one.")
-    with replacing(path) as temporary:
-        writer = imageio.get_writer(
-            temporary,
-            format="FFMPEG",
-            mode="I",
-            fps=fps,
-            codec="libx264",
-            pixelformat="yuv420p",
-            macro_block_size=2,
-            quality=8,
+    even = [(0, size % 2) for size in first.shape[:2]] + [(0, 0)]
+    height, width = np.pad(first, even).shape[:2]
+    with replacing(path) as temporary, _encoder(temporary, width, height, fps) as stream:
+        for frame in chain([first], rest):
+            if frame.shape != first.shape:
+                raise InputError(
+                    f"frames: one is {frame.shape}, expected {first.shape} like the first."
+                )
+            stream.write(np.pad(frame, even, mode="edge").tobytes())
+
+
+@contextmanager
+def _encoder(path: Path, width: int, height: int, fps: float) -> Iterator[IO[bytes]]:
+    """The stream of raw RGB frames into a video encoder, which has finished at the end."""
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        *("-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"),
+        *("-s", f"{width}x{height}", "-r", f"{fps:.6f}", "-i", "-"),
+        *("-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart"),
+        str(path),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as encoder:
+        assert encoder.stdin is not None
+        assert encoder.stderr is not None
+        # An encoder that gives up closes the pipe; what it says is reported below.
+        with suppress(BrokenPipeError):
+            yield encoder.stdin
+            encoder.stdin.close()
+        said = encoder.stderr.read().decode(errors="replace").strip()
+    if encoder.returncode:
+        raise OutputError(
+            f"Cannot encode the video: ffmpeg ended with {encoder.returncode}: {said}."
         )
-        with writer:
-            for frame in chain([first], rest):
-                height, width = frame.shape[:2]
-                even = ((0, height % 2), (0, width % 2), (0, 0))
-                writer.append_data(np.pad(frame, even, mode="edge"))
 
 
 def _require_suffix(path: str | Path, suffix: str) -> None:

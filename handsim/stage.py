@@ -10,7 +10,7 @@ from handsim.hands.robot_hand import PALM_SITE, RobotHand
 CAMERAS = ("front", "wrist", "top")
 HUMAN_SPHERE = (np.array([0.025, 0.005, 0.095]), 0.115)
 """Centre, in the palm frame, and radius [m] of a sphere around an adult's hand."""
-_FOVY = 30.0
+_FOVY, _WRIST_FOVY = 30.0, 72.0
 
 
 def set_look(spec: mujoco.MjSpec) -> None:
@@ -65,18 +65,24 @@ def add_cameras(
         margin: distance of "front" and "top" relative to one that just frames it.
     """
     thumb = 1.0 if side == "right" else -1.0
-    distance = margin * radius / np.sin(np.radians(_FOVY / 2))
+    distance = margin * _framing(radius, _FOVY)
     front, top = np.array([1.0, 0.35 * thumb, 0.2]), np.array([0.5, 0.25 * thumb, 1.0])
     track = mujoco.mjtCamLight.mjCAMLIGHT_TRACK
     for name, way, up in (("front", front, [0, 0, 1]), ("top", top, [1, 0, 0])):
         eye = centre + distance * way / np.linalg.norm(way)
         wrist.add_camera(name=name, mode=track, pos=eye, quat=_looking(eye, centre, up), fovy=_FOVY)
-    eye = np.array([0.9 * radius, 0.0, -0.6 * radius])
-    wrist.add_camera(name="wrist", pos=eye, quat=_looking(eye, centre, [1, 0, 0]), fovy=72.0)
+    eye = centre + _framing(radius, _WRIST_FOVY) * np.array([0.65, 0.0, -0.76])
+    quat = _looking(eye, centre, [1, 0, 0])
+    wrist.add_camera(name="wrist", pos=eye, quat=quat, fovy=_WRIST_FOVY)
     sun = wrist.add_light(name="sun", mode=track, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     sun.dir = np.array([-0.5, -0.35 * thumb, -0.8])
     sun.pos = centre - 4 * radius * sun.dir
     sun.diffuse, sun.specular = [0.35] * 3, [0.15] * 3
+
+
+def _framing(radius: float, fovy: float) -> float:
+    """From how far a camera with field of view `fovy` [degrees] just sees a whole sphere."""
+    return float(radius / np.sin(np.radians(fovy / 2)))
 
 
 def bounding_sphere(hand: RobotHand) -> tuple[Float[np.ndarray, " 3"], float]:

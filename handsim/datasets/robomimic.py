@@ -82,11 +82,11 @@ def _common_env_args(rollouts: Sequence[Rollout]) -> dict[str, Any]:
 
 
 def _env_args(rollout: Rollout) -> dict[str, Any]:
-    kwargs = {"hand": rollout.hand, "side": rollout.side}
+    hand = {"hand": rollout.hand, "side": rollout.side}
     return {
         "env_name": rollout.metadata.get("env_id"),
         "env_type": GYM_TYPE,
-        "env_kwargs": {**kwargs, **rollout.metadata.get("env_kwargs", {})},
+        "env_kwargs": {**rollout.metadata.get("env_kwargs", {}), **hand},
     }
 
 

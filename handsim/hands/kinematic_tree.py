@@ -7,7 +7,15 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.errors import InputError
-from handsim.hands.kinematics import PALM, Tree, Workspace, batch_points, column, place
+from handsim.hands.kinematics import (
+    PALM,
+    Tree,
+    Workspace,
+    batch_derivatives,
+    batch_points,
+    column,
+    place,
+)
 
 
 class KinematicTree:
@@ -71,6 +79,7 @@ class KinematicTree:
         return Workspace(
             q=np.zeros(n),
             slope=np.zeros(n),
+            bend=np.zeros(n),
             rotation=np.zeros((n, 3, 3)),
             origin=np.zeros((n, 3)),
             axis=np.zeros((n, 3)),
@@ -94,6 +103,24 @@ class KinematicTree:
                 columns[point, :, self.joint_ids[j]] = column(self.arrays, work, j, point)
                 j = self.arrays.parent[j]
         return columns
+
+    def derivatives(
+        self, x: Float[np.ndarray, "T m"]
+    ) -> tuple[
+        Float[np.ndarray, "T P 3"], Float[np.ndarray, "T P 3 m"], Float[np.ndarray, "T P 3 m m"]
+    ]:
+        """Points [m] and their first and second derivatives by the inputs, couplings substituted.
+
+        Args:
+            x: values of the joints `input_ids` [rad].
+        """
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        frames, size = x.shape
+        points = np.empty((frames, len(self.arrays.point_joint), 3))
+        jacobian = np.empty((*points.shape, size))
+        hessian = np.empty((*jacobian.shape, size))
+        batch_derivatives(self.arrays, self.workspace(), x, points, jacobian, hessian)
+        return points, jacobian, hessian
 
 
 class _Frame(NamedTuple):

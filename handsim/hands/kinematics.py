@@ -8,8 +8,13 @@ frames. Joint ``i`` moves point ``p`` by
     ∂p/∂q_i = a_i × (p − o_i)   (hinge),      ∂p/∂q_i = a_i   (slide),
 
 with ``a_i`` its axis and ``o_i`` its anchor in the palm frame, whenever ``i`` is on the way from
-the palm to ``p``. A coupled joint follows its driver by MuJoCo's joint-equality polynomial,
-``q_j = zero_j + Σ_k c_k (q_driver − zero_driver)^k``.
+the palm to ``p``; and for ``i`` before or at ``j`` on that way
+
+    ∂²p/∂q_i∂q_j = a_i × ∂p/∂q_j   (hinge i),      0   (slide i).
+
+A coupled joint follows its driver by MuJoCo's joint-equality polynomial,
+``q_j = zero_j + Σ_k c_k (q_driver − zero_driver)^k``; ``x`` are the joints no coupling determines,
+and derivatives by ``x`` follow by the chain rule with ``slope = ∂q/∂x`` and ``bend = ∂²q/∂x²``.
 """
 
 from typing import NamedTuple
@@ -43,6 +48,7 @@ class Workspace(NamedTuple):
 
     q: Float[np.ndarray, " n"]
     slope: Float[np.ndarray, " n"]
+    bend: Float[np.ndarray, " n"]
     rotation: Float[np.ndarray, "n 3 3"]
     origin: Float[np.ndarray, "n 3"]
     axis: Float[np.ndarray, "n 3"]
@@ -51,11 +57,12 @@ class Workspace(NamedTuple):
 
 @njit(cache=True)
 def expand(tree, work, x):
-    """Joint values ``q`` and slopes ∂q/∂x of the inputs `x` (m,), couplings substituted."""
+    """Joint values ``q``, their slopes and bends by the inputs `x` (m,), couplings substituted."""
     for j in range(tree.parent.size):
         if tree.driver[j] < 0:
             work.q[j] = x[tree.input_of[j]]
             work.slope[j] = 1.0
+            work.bend[j] = 0.0
     for j in range(tree.parent.size):
         if tree.driver[j] >= 0:
             _follow(tree, work, j)
@@ -67,11 +74,13 @@ def _follow(tree, work, j):
     if tree.driver[driver] >= 0:
         _follow(tree, work, driver)
     offset = work.q[driver] - tree.zero[driver]
-    value, slope = 0.0, 0.0
+    value, slope, bend = 0.0, 0.0, 0.0
     for k in range(4, -1, -1):
+        bend = bend * offset + 2.0 * slope
         slope = slope * offset + value
         value = value * offset + tree.polycoef[j, k]
     work.q[j] = tree.zero[j] + value
+    work.bend[j] = bend * work.slope[driver] ** 2 + slope * work.bend[driver]
     work.slope[j] = slope * work.slope[driver]
 
 
@@ -159,3 +168,47 @@ def batch_points(tree, work, joints):
         place(tree, work)
         out[t] = work.points
     return out
+
+
+@njit(cache=True)
+def derivatives(tree, work, jacobian, hessian):
+    """Fill ∂p/∂x (P, 3, m) and ∂²p/∂x² (P, 3, m, m) of all points, after `expand` and `place`."""
+    jacobian[:] = 0.0
+    hessian[:] = 0.0
+    moved = np.empty(3)
+    for point in range(tree.point_joint.size):
+        j = tree.point_joint[point]
+        while j >= 0:
+            b = tree.input_of[j]
+            moved[0], moved[1], moved[2] = column(tree, work, j, point)
+            for k in range(3):
+                jacobian[point, k, b] += work.slope[j] * moved[k]
+                hessian[point, k, b, b] += work.bend[j] * moved[k]
+            i = j
+            while i >= 0:
+                if not tree.slides[i]:
+                    a = tree.input_of[i]
+                    scale = work.slope[i] * work.slope[j]
+                    a0, a1, a2 = work.axis[i, 0], work.axis[i, 1], work.axis[i, 2]
+                    turn0 = scale * (a1 * moved[2] - a2 * moved[1])
+                    turn1 = scale * (a2 * moved[0] - a0 * moved[2])
+                    turn2 = scale * (a0 * moved[1] - a1 * moved[0])
+                    hessian[point, 0, a, b] += turn0
+                    hessian[point, 1, a, b] += turn1
+                    hessian[point, 2, a, b] += turn2
+                    if i != j:
+                        hessian[point, 0, b, a] += turn0
+                        hessian[point, 1, b, a] += turn1
+                        hessian[point, 2, b, a] += turn2
+                i = tree.parent[i]
+            j = tree.parent[j]
+
+
+@njit(cache=True)
+def batch_derivatives(tree, work, x, points, jacobian, hessian):
+    """Points (T, P, 3), ∂p/∂x (T, P, 3, m) and ∂²p/∂x² (T, P, 3, m, m) for inputs `x` (T, m)."""
+    for t in range(x.shape[0]):
+        expand(tree, work, x[t])
+        place(tree, work)
+        points[t] = work.points
+        derivatives(tree, work, jacobian[t], hessian[t])

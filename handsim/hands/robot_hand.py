@@ -1,6 +1,7 @@
 """RobotHand: one MuJoCo hand under canonical names, with its kinematics and its couplings."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import mujoco
 import numpy as np
@@ -47,7 +48,6 @@ class RobotHand:
         independent: the joints no coupling determines, in qpos order.
         limits: joint limits [rad]; those of an independent joint keep its followers inside theirs.
         neutral: the resting configuration: zero, clipped into the limits, couplings applied.
-        reach: longest distance of each tip from the palm's origin over the joint box [m].
         actuator_names: in ctrl order.
         point_names: the names of all points, ``<finger>_<joint>``.
         tree: the compiled kinematics below the palm.
@@ -79,7 +79,6 @@ class RobotHand:
         self.limits = self._limits()
         self.neutral = self.expand(np.clip(0.0, *self.limits[self.independent_ids].T))
         self.tip_ids = np.array([self.point_names.index(f"{f}_tip") for f in self.fingers])
-        self.reach = self._reach()
 
     def __repr__(self) -> str:
         return f"RobotHand({self.name!r}, side={self.side!r})"
@@ -103,6 +102,28 @@ class RobotHand:
     def root_body(self) -> str:
         """Name of the body the whole hand hangs on."""
         return self.model.body(1).name
+
+    @cached_property
+    def reach(self) -> Float[np.ndarray, " F"]:
+        """Longest distance of each tip from the palm's origin over the joint box [m].
+
+        The best of a fixed sample, refined.
+        """
+        low, high = self.limits[self.independent_ids].T
+        rng = np.random.default_rng(0)
+        samples = rng.uniform(low, high, size=(512, len(low)))
+        distances = np.linalg.norm(self.tips(self.expand(samples)), axis=-1)
+        return np.array(
+            [
+                -minimize(
+                    lambda x, f=f: -np.linalg.norm(self.tips(self.expand(x)[None])[0, f]),
+                    samples[distances[:, f].argmax()],
+                    method="L-BFGS-B",
+                    bounds=list(zip(low, high, strict=True)),
+                ).fun
+                for f in range(len(self.fingers))
+            ]
+        )
 
     def spec(self) -> mujoco.MjSpec:
         """A fresh copy of the hand's spec, for building scenes."""
@@ -218,14 +239,14 @@ class RobotHand:
         low, high = limits[driver]
         column = int(np.flatnonzero(self.independent_ids == driver)[0])
 
-        def excess(value: float) -> float:
-            x = np.zeros(len(self.independent_ids))
-            x[column] = value
-            follower = self.expand(x)[joint]
-            return float(max(limits[joint, 0] - follower, follower - limits[joint, 1]))
+        def excess(values: np.ndarray) -> np.ndarray:
+            x = np.zeros((np.size(values), len(self.independent_ids)))
+            x[:, column] = values
+            follower = self.expand(x)[:, joint]
+            return np.maximum(limits[joint, 0] - follower, follower - limits[joint, 1])
 
         grid = np.linspace(low, high, 257)
-        inside = np.array([excess(v) <= 1e-9 for v in grid])
+        inside = excess(grid) <= 1e-9
         if inside.all():
             return np.array([low, high])
         if not inside.any():
@@ -240,27 +261,13 @@ class RobotHand:
             first -= 1
         while last < 256 and inside[last + 1]:
             last += 1
-        lower = grid[0] if first == 0 else brentq(excess, grid[first], grid[first - 1])
-        upper = grid[-1] if last == 256 else brentq(excess, grid[last], grid[last + 1])
-        return np.array([lower, upper])
-
-    def _reach(self) -> Float[np.ndarray, " F"]:
-        """Longest |tip − palm origin| over the joint box: best of a fixed sample, then refined."""
-        low, high = self.limits[self.independent_ids].T
-        rng = np.random.default_rng(0)
-        samples = rng.uniform(low, high, size=(512, len(low)))
-        distances = np.linalg.norm(self.tips(self.expand(samples)), axis=-1)
-        return np.array(
-            [
-                -minimize(
-                    lambda x, f=f: -np.linalg.norm(self.tips(self.expand(x)[None])[0, f]),
-                    samples[distances[:, f].argmax()],
-                    method="L-BFGS-B",
-                    bounds=list(zip(low, high, strict=True)),
-                ).fun
-                for f in range(len(self.fingers))
-            ]
+        lower = (
+            grid[0] if first == 0 else brentq(lambda v: excess(v)[0], grid[first], grid[first - 1])
         )
+        upper = (
+            grid[-1] if last == 256 else brentq(lambda v: excess(v)[0], grid[last], grid[last + 1])
+        )
+        return np.array([lower, upper])
 
 
 def _compiled(spec: mujoco.MjSpec, name: str) -> mujoco.MjModel:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from handsim import files
 from handsim.errors import FormatError, OutputError
 from handsim.files import load_npz, replacing, save_npz, sha256
 
@@ -53,3 +54,27 @@ def test_the_same_content_is_the_same_file(tmp_path):
     for name in ("x.npz", "y.npz"):
         save_npz(tmp_path / name, {"kind": "a", "schema": 1}, {"v": np.arange(3)})
     assert sha256(tmp_path / "x.npz") == sha256(tmp_path / "y.npz")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    save_npz(tmp_path / "x.npz", {"kind": "a", "schema": 1}, {"v": np.zeros(10_000)})
+    monkeypatch.setattr(files, "LARGEST", 50_000)
+    with pytest.raises(FormatError, match="unpacks to 80"):
+        load_npz(tmp_path / "x.npz", "a", 1)
+
+
+def test_a_damaged_archive_is_a_format_error_or_still_whole(tmp_path):
+    path = tmp_path / "x.npz"
+    save_npz(path, {"kind": "a", "schema": 1}, {"v": np.arange(30.0)})
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+        for place in rng.integers(0, len(damaged), size=3):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            load_npz(path, "a", 1)
+        except FormatError:
+            refused += 1
+    assert refused > 250

@@ -338,7 +338,7 @@ def test_nothing_touches_at_the_neutral_pose(name, side):
 def test_neighbouring_links_never_touch_but_others_do(name, side):
     model = compiled(name, side)
     touched = set()
-    for qpos in random_poses(model, 200, seed=3):
+    for qpos in random_poses(model, 120, seed=3):
         data = placed(model, qpos)
         touched |= {tuple(sorted(model.geom_bodyid[list(c.geom)])) for c in data.contact}
     assert touched, "self-collision is on"

@@ -120,9 +120,10 @@ def test_the_cameras_see_the_whole_hand(name, side):
         assert (local[:, 2] < -0.02).all(), camera
         assert (np.abs(local[:, 1] / local[:, 2]) < half).all(), camera
         assert (np.abs(local[:, 0] / local[:, 2]) < half * 4 / 3).all(), camera
-    front = data.camera("front")
-    assert (local_thumb := (points[0] - points[-1]) @ front.xmat.reshape(3, 3))[0] != 0
-    assert np.sign(local_thumb[0]) == (1 if side == "right" else -1)
+    right, up = data.camera("front").xmat.reshape(3, 3)[:, :2].T
+    index, last = points[1], points[-2]
+    assert np.sign(right @ (index - last)) == (1 if side == "right" else -1)
+    assert up @ (index - points[-1]) > 0.05
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -250,3 +250,9 @@ def test_corrupted_pickles_are_refused_or_read(protocol):
 def test_random_bytes_are_refused_or_read(stream):
     survives(stream)
     survives(stream + b".")
+
+
+def test_nesting_is_bounded_in_words():
+    assert loads(nested(60, b"]", b"")[:-1] + b"a" * 59 + b".", "clip.pkl")
+    with pytest.raises(FormatError, match="is nested deeper than 64 levels: refused"):
+        loads(nested(100, b"]", b"")[:-1] + b"a" * 99 + b".", "clip.pkl")

@@ -55,7 +55,10 @@ class Row:
 
 
 def run(
-    motions: Path | None = None, quick: bool = False, out: Path = Path("out/benchmark")
+    motions: Path | None = None,
+    hands: tuple[str, ...] = handsim.hand_names(),
+    quick: bool = False,
+    out: Path = Path("out/benchmark"),
 ) -> None:
     """Run the comparison and print its table.
 

@@ -77,7 +77,7 @@ def save_npz(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, n
     """
     text = np.frombuffer(json.dumps(dict(header), sort_keys=True).encode(), dtype=np.uint8)
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **{HEADER: text, **arrays})
+        np.savez_compressed(stream, allow_pickle=False, **{HEADER: text, **arrays})
 
 
 def load_npz(

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from handsim.errors import InputError, unknown
 from handsim.files import load_npz, save_npz
-from handsim.hands.robot_hand import SIDES
+from handsim.hands.robot_hand import SIDES, Side
 
 KIND, SCHEMA = "joint_trajectory", 1
 
@@ -31,7 +31,7 @@ class JointTrajectory:
     """
 
     hand: str
-    side: str
+    side: Side
     joint_names: tuple[str, ...]
     times: Float[np.ndarray, " T"]
     qpos: Float[np.ndarray, "T nq"]
@@ -62,6 +62,11 @@ class JointTrajectory:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def __repr__(self) -> str:
+        return (
+            f"JointTrajectory({self.hand} {self.side}, {len(self)} frames, {self.duration:.2f} s)"
+        )
 
     @property
     def duration(self) -> float:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from handsim.errors import FormatError, InputError
 from handsim.files import load_npz, save_npz
+from handsim.hands.robot_hand import Side
 from handsim.joint_trajectory import JointTrajectory
 
 KIND, SCHEMA = "rollout", 1
@@ -44,7 +45,7 @@ class Rollout:
     """
 
     hand: str
-    side: str
+    side: Side
     joint_names: tuple[str, ...]
     times: Float[np.ndarray, " N1"]
     observations: Mapping[str, np.ndarray]

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError
 from handsim.files import load_npz, save_npz
-from handsim.hands.robot_hand import RobotHand
+from handsim.hands.robot_hand import RobotHand, Side
 from retarget.human.keypoints import CHAINS
 from retarget.objective import Objective
 from retarget.reference import fingertips
@@ -50,7 +50,7 @@ class Calibration:
     """
 
     hand: str
-    side: str
+    side: Side
     fingers: tuple[str, ...]
     rotation: Float[np.ndarray, "3 3"]
     offset: Float[np.ndarray, " 3"]

@@ -1,9 +1,9 @@
 """The `retarget` command: parses, calls, prints; holds no logic."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -145,7 +145,7 @@ def hands() -> None:
     _console.print(table)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": run_demo,
     "solve": solve,
     "replay": replay,

@@ -129,12 +129,12 @@ def labels(motion: HandTrajectory) -> list[str]:
 
 
 def _middles(captions: list[str]) -> dict[int, str]:
-    """The middle frame of each named stretch, with its name."""
+    """The middle frame of the first stretch of each name."""
     frames: dict[int, str] = {}
     start = 0
     for name, run in groupby(captions):
         count = len(list(run))
-        if name:
+        if name and name not in frames.values():
             frames[start + count // 2] = name
         start += count
     return frames

@@ -91,7 +91,7 @@ class Film:
     def _robot(
         self, hand: RobotHand, qpos: Float[np.ndarray, "T nq"]
     ) -> tuple[Renderer, Scene, mujoco.MjData, Float[np.ndarray, "T nq"]]:
-        scene = build_scene(hand, self_collision=False)
+        scene = build_scene(hand, self_collision=False, margin=1.2)
         return self._renderer(scene.model), scene, mujoco.MjData(scene.model), qpos
 
 

@@ -31,7 +31,7 @@ def beside_a_motion(tmp_path, monkeypatch):
 def test_the_example_runs(beside_a_motion):
     (example,) = [text for language, text in BLOCKS if language == "python"]
     names: dict = {}
-    exec(compile(example, "README.md", "exec"), names)  # noqa: S102
+    exec(compile(example, "README.md", "exec"), names)
     assert names["scores"]["tip_error_mm"] < 10
     assert (beside_a_motion / "episodes.hdf5").exists()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -12,7 +13,8 @@ from handsim.errors import InputError, unknown
 from handsim.hands.kinematic_tree import KinematicTree
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
-SIDES = ("right", "left")
+Side = Literal["right", "left"]
+SIDES: tuple[Side, ...] = ("right", "left")
 PALM_SITE = "palm"
 _JOINT_POINTS = ("cmc", "mcp", "pip", "ip", "dip", "tip")
 
@@ -53,7 +55,7 @@ class RobotHand:
         tree: the compiled kinematics below the palm.
     """
 
-    def __init__(self, name: str, side: str, spec: mujoco.MjSpec):
+    def __init__(self, name: str, side: Side, spec: mujoco.MjSpec):
         if side not in SIDES:
             raise unknown("side", side, SIDES)
         self.name, self.side = name, side
@@ -69,6 +71,7 @@ class RobotHand:
             f"{f}_{p}" for f in self.fingers for p in _JOINT_POINTS if f"{f}_{p}" in sites
         )
         self.couplings = _couplings(self.model)
+        self._followers = sorted(self.couplings, key=self._depth)
         self.tree = KinematicTree(
             self.model, sites[PALM_SITE], [sites[p] for p in self.point_names], self.couplings
         )
@@ -110,20 +113,14 @@ class RobotHand:
         The best of a fixed sample, refined.
         """
         low, high = self.limits[self.independent_ids].T
-        rng = np.random.default_rng(0)
-        samples = rng.uniform(low, high, size=(512, len(low)))
+        samples = np.random.default_rng(0).uniform(low, high, size=(512, len(low)))
         distances = np.linalg.norm(self.tips(self.expand(samples)), axis=-1)
-        return np.array(
-            [
-                -minimize(
-                    lambda x, f=f: -np.linalg.norm(self.tips(self.expand(x)[None])[0, f]),
-                    samples[distances[:, f].argmax()],
-                    method="L-BFGS-B",
-                    bounds=list(zip(low, high, strict=True)),
-                ).fun
-                for f in range(len(self.fingers))
-            ]
-        )
+        box = list(zip(low, high, strict=True))
+        refined = [
+            minimize(self._nearness, samples[row], args=(finger,), method="L-BFGS-B", bounds=box)
+            for finger, row in enumerate(distances.argmax(axis=0))
+        ]
+        return np.array([-result.fun for result in refined])
 
     def spec(self) -> mujoco.MjSpec:
         """A fresh copy of the hand's spec, for building scenes."""
@@ -134,7 +131,7 @@ class RobotHand:
         x = np.asarray(x, dtype=np.float64)
         qpos = np.zeros((*x.shape[:-1], self.nq))
         qpos[..., self.independent_ids] = x
-        for joint in _followers_in_order(self.couplings):
+        for joint in self._followers:
             driver, polycoef = self.couplings[joint]
             offset = qpos[..., driver] - self.model.qpos0[driver]
             value = np.polynomial.polynomial.polyval(offset, polycoef)
@@ -195,6 +192,19 @@ class RobotHand:
             out[:] = self._data.actuator_length
         return ctrl.reshape(*np.shape(qpos)[:-1], self.nu)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "RobotHand":
+        return RobotHand(self.name, self.side, self.spec())
+
+    def _nearness(self, x: Float[np.ndarray, " m"], finger: int) -> float:
+        return -float(np.linalg.norm(self.tips(self.expand(x)[None])[0, finger]))
+
+    def _depth(self, joint: int) -> int:
+        """How many couplings lie between a joint and an independent one."""
+        depth = 0
+        while joint in self.couplings:
+            joint, depth = self.couplings[joint][0], depth + 1
+        return depth
+
     def _checked(self, qpos: Float[np.ndarray, "..."]) -> Float[np.ndarray, " nq"]:
         qpos = np.asarray(qpos, dtype=np.float64)
         if qpos.shape != (self.nq,):
@@ -225,7 +235,7 @@ class RobotHand:
     def _limits(self) -> Float[np.ndarray, "nq 2"]:
         """The model's ranges, an independent joint's cut to what keeps its followers in theirs."""
         limits = self.model.jnt_range.copy()
-        for joint in _followers_in_order(self.couplings):
+        for joint in self._followers:
             driver = joint
             while driver in self.couplings:
                 driver = self.couplings[driver][0]
@@ -294,12 +304,3 @@ def _couplings(model: mujoco.MjModel) -> dict[int, tuple[int, Float[np.ndarray, 
         and model.eq_active0[i]
         and model.eq_obj2id[i] >= 0
     }
-
-
-def _followers_in_order(couplings: dict[int, tuple[int, np.ndarray]]) -> list[int]:
-    """The dependent joints, each after its driver."""
-
-    def depth(joint: int) -> int:
-        return 0 if joint not in couplings else 1 + depth(couplings[joint][0])
-
-    return sorted(couplings, key=depth)

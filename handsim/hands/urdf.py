@@ -57,12 +57,14 @@ def read_urdf(path: Path) -> Reading:
     _require_unique_names(path, robot)
     mimics = _mimics(path, robot)
     lost = _place_meshes(path, robot)
-    _separate_mesh_names(robot)
+    files = _alias_meshes(robot)
     ET.SubElement(ET.SubElement(robot, "mujoco"), "compiler", _COMPILER)
     try:
         spec = mujoco.MjSpec.from_string(ET.tostring(robot, encoding="unicode"))
     except ValueError as error:
         raise FormatError(f"{path} is not a URDF that MuJoCo reads: {one_line(error)}.") from error
+    for mesh in spec.meshes:
+        mesh.file = files[mesh.file]
     for mimic in mimics:
         add_coupling(spec, mimic.joint, mimic.driver, [mimic.offset, mimic.multiplier])
     _sort_geoms(spec)
@@ -118,7 +120,8 @@ def _mimics(path: Path, robot: ET.Element) -> list[Mimic]:
             ) from None
         try:
             multiplier, offset = (
-                float(element.get(key, value)) for key, value in (("multiplier", "1"), ("offset", "0"))
+                float(element.get(key, value))
+                for key, value in (("multiplier", "1"), ("offset", "0"))
             )
         except ValueError as error:
             raise FormatError(f"{path}: mimic of joint {name!r}: {error}.") from error
@@ -171,23 +174,18 @@ def find_mesh(folder: Path, name: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _separate_mesh_names(robot: ET.Element) -> None:
-    """Keep visual and collision meshes of one file name apart, which MuJoCo takes for one.
+def _alias_meshes(robot: ET.Element) -> dict[str, str]:
+    """Give each mesh file a name of its own in the text; alias → full path.
 
-    MuJoCo names a mesh after its file without the folder; another spelling of the folder does not
-    help, so the shape that comes second with another file of that name is left out if it is seen
-    only, and takes the place of the first if it collides.
+    MuJoCo names a mesh after its file without the folder, and so takes a collision mesh for the
+    visual one of the same file name.
     """
-    chosen: dict[str, str] = {}
-    links = robot.findall("link")
-    for kind in ("collision", "visual"):
-        for link in links:
-            for shape in link.findall(kind):
-                mesh = shape.find("geometry/mesh")
-                if mesh is None:
-                    continue
-                file = mesh.get("filename", "")
-                mesh.set("filename", chosen.setdefault(Path(file).stem, file))
+    files: dict[str, str] = {}
+    for mesh in robot.iter("mesh"):
+        file = Path(mesh.get("filename", ""))
+        alias = files.setdefault(str(file), f"{file.stem}-{len(files)}{file.suffix}")
+        mesh.set("filename", alias)
+    return {alias: file for file, alias in files.items()}
 
 
 def _sort_geoms(spec: mujoco.MjSpec) -> None:

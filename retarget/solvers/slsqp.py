@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from retarget.objective import Objective
 
-RELATIVE_TOLERANCE = 1e-6
+RELATIVE_TOLERANCE = 1e-9
 MAX_EVALUATIONS = 300
 STATIONARY = 1e-2
 """Largest projected gradient that counts as converged: at the median curvature of a fingertip

@@ -79,34 +79,34 @@ def test_jacobians_equal_finite_differences(name, side):
 
 
 def coupled_derivatives(robot, seed):
-    """Derivatives by the inputs at one configuration, and central differences of the order below."""
+    """Derivatives by the inputs, and central differences of the order below."""
     tree, step = robot.tree, 1e-6
     x = configurations(robot, 1, seed=seed)[0, tree.input_ids]
-    points, jacobian, hessian = (array[0] for array in tree.derivatives(x[None]))
+    _, jacobian, hessian = (array[0] for array in tree.derivatives(x[None]))
     steps = step * np.eye(len(x))
     forward, back = tree.derivatives(x + steps), tree.derivatives(x - steps)
     slopes = [np.moveaxis((f - b) / (2 * step), 0, -1) for f, b in zip(forward, back, strict=True)]
-    return points, jacobian, hessian, slopes
+    return jacobian, hessian, slopes
 
 
 @pytest.mark.parametrize(("name", "side"), robots())
 def test_derivatives_through_couplings_equal_finite_differences(name, side):
     robot = hand(name, side)
-    points, jacobian, hessian, slopes = coupled_derivatives(robot, seed=2)
+    jacobian, hessian, slopes = coupled_derivatives(robot, seed=2)
     np.testing.assert_allclose(jacobian, slopes[0], atol=1e-8)
     np.testing.assert_allclose(hessian, slopes[1], atol=1e-8)
     np.testing.assert_array_equal(hessian, np.swapaxes(hessian, -1, -2))
 
 
 def test_derivatives_of_slides_and_bent_couplings_equal_finite_differences():
-    _, jacobian, hessian, slopes = coupled_derivatives(toy(), seed=3)
+    jacobian, hessian, slopes = coupled_derivatives(toy(), seed=3)
     np.testing.assert_allclose(jacobian, slopes[0], atol=1e-9)
     np.testing.assert_allclose(hessian, slopes[1], atol=1e-9)
     assert np.abs(hessian).max() > 1e-3
 
 
 def test_a_wrong_second_derivative_would_be_seen():
-    _, _, hessian, slopes = coupled_derivatives(hand("ability"), seed=2)
+    _, hessian, slopes = coupled_derivatives(hand("ability"), seed=2)
     largest = np.unravel_index(np.abs(hessian).argmax(), hessian.shape)
     hessian[largest] *= 1 + 1e-3
     assert not np.allclose(hessian, slopes[1], rtol=0, atol=1e-8)

@@ -1,5 +1,7 @@
 """What every RobotHand promises."""
 
+import copy
+
 import mujoco
 import numpy as np
 import pytest
@@ -63,6 +65,14 @@ def test_a_spec_is_a_copy(name, side):
     robot = hand(name, side)
     robot.spec().worldbody.first_body().name = "changed"
     assert robot.spec().worldbody.first_body().name == robot.root_body
+
+
+def test_a_deep_copy_is_another_hand_alike():
+    robot = hand("ability")
+    other = copy.deepcopy(robot)
+    assert other.model is not robot.model
+    qpos = configurations(robot, 3)
+    np.testing.assert_array_equal(other.points(qpos), robot.points(qpos))
 
 
 def test_an_unknown_hand_lists_the_choices():

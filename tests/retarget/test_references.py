@@ -9,7 +9,7 @@ from retarget.reference import PALM
 from retarget.references import keyvector, position, vector
 from tests.hands import hand
 
-MANY = np.random.default_rng(4).normal(scale=0.05, size=(7, 21, 3)) + [0.0, 0.0, 0.1]
+MANY = np.random.default_rng(4).normal([0.0, 0.0, 0.1], 0.05, size=(7, 21, 3))
 
 
 def calibration(robot):

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
 
 CAMERAS = ("front", "wrist", "top")
-HUMAN_SPHERE = (np.array([0.025, 0.005, 0.095]), 0.115)
+HUMAN_SPHERE = (np.array([0.025, 0.015, 0.095]), 0.125)
 """Centre, in the palm frame, and radius [m] of a sphere around an adult's hand."""
 _FOVY, _WRIST_FOVY = 30.0, 72.0
 

@@ -413,9 +413,11 @@ class _Search:
         return self.skeleton.anchors[joint]
 
     def _knuckle(self, joint: int, tip: Tip) -> Placement:
-        return self._placed(
-            int(self.model.jnt_bodyid[joint]), self.skeleton.centred(joint, tip.pos), np.eye(3)
-        )
+        """On the joint's axis: amid the finger where the axis runs across it, else at its anchor."""
+        reach = tip.pos - self._anchor(joint)
+        across = abs(reach @ self.skeleton.axes[joint]) < 0.5 * np.linalg.norm(reach)
+        place = self.skeleton.centred(joint, tip.pos) if across else self._anchor(joint)
+        return self._placed(int(self.model.jnt_bodyid[joint]), place, np.eye(3))
 
     def _placed(
         self, body: int, pos: Float[np.ndarray, " 3"], axes: Float[np.ndarray, "3 3"]

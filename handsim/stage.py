@@ -86,7 +86,10 @@ def _framing(radius: float, fovy: float) -> float:
 
 
 def bounding_sphere(hand: RobotHand) -> tuple[Float[np.ndarray, " 3"], float]:
-    """A sphere around the palm and fingers at rest, in the palm frame [m]."""
+    """A sphere around the palm and fingers at rest, in the palm frame [m].
+
+    The hand's points belong to it: a hand whose meshes are missing has no shape but those.
+    """
     model = hand.model
     data = mujoco.MjData(model)
     data.qpos[:] = hand.neutral
@@ -95,7 +98,9 @@ def bounding_sphere(hand: RobotHand) -> tuple[Float[np.ndarray, " 3"], float]:
     below = _descendants(model, model.body(hand.palm_body).id)
     geoms = [g for g in range(model.ngeom) if int(model.geom_bodyid[g]) in below]
     centres = (data.geom_xpos[geoms] - palm.xpos) @ palm.xmat.reshape(3, 3)
-    reach = model.geom_rbound[geoms]
+    points = np.concatenate([np.zeros((1, 3)), hand.points(hand.neutral[None])[0]])
+    centres = np.concatenate([centres, points])
+    reach = np.concatenate([model.geom_rbound[geoms], np.zeros(len(points))])
     corners = [(centres - reach[:, None]).min(axis=0), (centres + reach[:, None]).max(axis=0)]
     centre = np.mean(corners, axis=0)
     return centre, float((np.linalg.norm(centres - centre, axis=1) + reach).max())

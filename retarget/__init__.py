@@ -6,10 +6,12 @@ from retarget.human.sources import load
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
+from retarget.solvers import SOLVERS
 
 __all__ = [
     "DEFAULT",
     "METHODS",
+    "SOLVERS",
     "Calibration",
     "HandTrajectory",
     "Retargeter",

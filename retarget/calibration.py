@@ -22,7 +22,7 @@ from handsim.hands.robot_hand import RobotHand, Side
 from retarget.human.keypoints import CHAINS
 from retarget.objective import Objective
 from retarget.reference import fingertips
-from retarget.solvers.slsqp import Slsqp
+from retarget.solvers.newton import newton
 
 KIND, SCHEMA = "calibration", 1
 FRAMES, ROUNDS = 64, 8
@@ -129,8 +129,8 @@ def calibrate(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Calibr
     for _ in range(ROUNDS):
         reference = fingertips(hand, calibration.tip_targets(chosen))
         objective = Objective(hand, reference, smoothness=1e-4)
-        x = np.array([solved.x for solved in Slsqp(objective).frames()])
-        calibration = _refit(calibration, chosen, hand.tips(objective.qpos(x)))
+        tips = hand.tips(objective.qpos(newton(objective).x))
+        calibration = _refit(calibration, chosen, tips)
     return calibration
 
 

@@ -44,6 +44,7 @@ def solve(
     out: Output,
     hand: str = "shadow",
     method: str = retarget.DEFAULT,
+    solver: str = "newton",
     side: Literal["right", "left"] | None = None,
     format: str | None = None,
     fps: float | None = None,
@@ -55,6 +56,7 @@ def solve(
         out: the solution, an .npz.
         hand: a hand of the catalogue.
         method: what to match.
+        solver: how to minimise: newton, or nlopt's slsqp.
         side: which hand of the file; needed where it holds both.
         format: the file's format, recognised from its content when not given.
         fps: frames a second, for files without times.
@@ -63,7 +65,7 @@ def solve(
     person = retarget.load(motion, side=side, format=format, fps=fps)
     robot = handsim.load_hand(hand, person.side)
     known = retarget.Calibration.load(calibration) if calibration else None
-    engine = retarget.Retargeter(robot, method, known)
+    engine = retarget.Retargeter(robot, method, known, solver)
     solution = engine.retarget(person, progress=_console.is_terminal)
     solution.save(out)
     _print_scores({hand: retarget.score(person, solution, hand=robot)})

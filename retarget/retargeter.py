@@ -6,7 +6,6 @@ from time import perf_counter
 
 import numpy as np
 from jaxtyping import Bool, Float
-from rich.progress import track
 
 from handsim.errors import InputError, unknown
 from handsim.files import load_npz, save_npz
@@ -16,7 +15,7 @@ from retarget.calibration import Calibration, calibrate
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.objective import Objective
 from retarget.references import DEFAULT, METHODS
-from retarget.solvers.slsqp import Slsqp
+from retarget.solvers import SOLVERS
 
 KIND, SCHEMA = "solution", 1
 
@@ -31,7 +30,7 @@ class Solution:
         calibration: how the person was mapped onto the hand.
         cost: the objective at the solution; NaN where the frame has no observation.
         converged: the solver ended at an optimum; False where the frame has no observation.
-        seconds: time spent on each frame [s].
+        seconds: time spent on each frame, the mean of those solved together [s].
     """
 
     trajectory: JointTrajectory
@@ -94,18 +93,25 @@ class Retargeter:
     Args:
         hand: the robot.
         method: what to match, one of `retarget.METHODS`.
+        solver: how to minimise, one of `retarget.SOLVERS`.
         calibration: of this person and hand; None fits one to each motion.
 
     Raises:
-        UnknownNameError: there is no such method.
+        UnknownNameError: there is no such method or solver.
         InputError: the calibration is of another hand.
 
     >>> Retargeter(hand, method="vector").retarget(motion).trajectory
     """
 
     def __init__(
-        self, hand: RobotHand, method: str = DEFAULT, calibration: Calibration | None = None
+        self,
+        hand: RobotHand,
+        method: str = DEFAULT,
+        calibration: Calibration | None = None,
+        solver: str = "newton",
     ):
+        if solver not in SOLVERS:
+            raise unknown("solver", solver, SOLVERS)
         if method not in METHODS:
             raise unknown("method", method, METHODS)
         if calibration is not None and (calibration.hand, calibration.side) != (
@@ -116,7 +122,8 @@ class Retargeter:
                 f"The calibration is of {calibration.hand} {calibration.side}, the hand is "
                 f"{hand.name} {hand.side}; expected the same."
             )
-        self.hand, self.method, self.calibration = hand, method, calibration
+        self.hand, self.method, self.solver = hand, method, solver
+        self.calibration = calibration
 
     def retarget(self, motion: HandTrajectory, progress: bool = False) -> Solution:
         """Retarget a whole motion, frame after frame, each warm started by the one before.
@@ -133,7 +140,9 @@ class Retargeter:
         keypoints = motion.palm_keypoints[seen]
         calibration = self.calibration or calibrate(self.hand, keypoints)
         objective = Objective(self.hand, METHODS[self.method](self.hand, keypoints, calibration))
-        x, cost, converged, seconds = _solve(objective, progress)
+        began = perf_counter()
+        x, cost, converged = SOLVERS[self.solver](objective, progress)
+        seconds = np.full(len(seen), (perf_counter() - began) / len(seen))
         rows = np.maximum(np.searchsorted(seen, np.arange(len(motion)), side="right") - 1, 0)
         trajectory = JointTrajectory(
             hand=self.hand.name,
@@ -160,30 +169,6 @@ def _require_same_side(hand: RobotHand, motion: HandTrajectory) -> None:
             f"The motion is of a {motion.side} hand, {hand.name} is loaded as a {hand.side} one; "
             f"expected the same side: load_hand({hand.name!r}, side={motion.side!r})."
         )
-
-
-def _solve(
-    objective: Objective, progress: bool
-) -> tuple[
-    Float[np.ndarray, "T m"],
-    Float[np.ndarray, " T"],
-    Bool[np.ndarray, " T"],
-    Float[np.ndarray, " T"],
-]:
-    """All frames in order: joints, cost, converged, seconds."""
-    frames, seconds = [], []
-    began = perf_counter()
-    count = len(objective.reference)
-    solving = track(
-        Slsqp(objective).frames(), "solving", total=count, transient=True, disable=not progress
-    )
-    for solved in solving:
-        frames.append(solved)
-        ended = perf_counter()
-        seconds.append(ended - began)
-        began = ended
-    x, cost, converged = (np.array(column) for column in zip(*frames, strict=True))
-    return x, cost, converged, np.array(seconds)
 
 
 def _spread(values: np.ndarray, rows: np.ndarray, count: int, fill: float | bool) -> np.ndarray:

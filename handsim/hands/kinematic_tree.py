@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
+from handsim.compiled import announce
 from handsim.errors import InputError
 from handsim.hands.kinematics import (
     PALM,
@@ -88,6 +89,7 @@ class KinematicTree:
 
     def points(self, qpos: Float[np.ndarray, "T nq"]) -> Float[np.ndarray, "T P 3"]:
         """Positions of all points in the palm frame [m], for the joints as they stand in `qpos`."""
+        announce(batch_points, "the kinematics")
         joints = np.ascontiguousarray(qpos[:, self.joint_ids], dtype=np.float64)
         return batch_points(self.arrays, self.workspace(), joints)
 

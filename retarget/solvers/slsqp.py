@@ -7,8 +7,10 @@ from typing import NamedTuple
 import nlopt
 import numpy as np
 from jaxtyping import Float
+from rich.progress import track
 
 from retarget.objective import Objective
+from retarget.solvers.solved import Solved
 
 RELATIVE_TOLERANCE = 1e-9
 MAX_EVALUATIONS = 300
@@ -17,18 +19,30 @@ STATIONARY = 1e-2
 (a tip 1 mm off pulls with about 0.5) it means within some hundredths of a millimetre of it."""
 
 
-class Solved(NamedTuple):
-    """The minimiser of one frame's objective.
-
-    Attributes:
-        x: independent joints [rad], inside their bounds.
-        cost: the objective there.
-        converged: no feasible step changes the cost to first order (`STATIONARY`).
-    """
+class Frame(NamedTuple):
+    """The minimiser of one frame: joints [rad], the objective there, whether it is an optimum."""
 
     x: Float[np.ndarray, " m"]
     cost: float
     converged: bool
+
+
+def slsqp(objective: Objective, progress: bool = False) -> Solved:
+    """Minimise all frames of an objective, each warm started by the one before.
+
+    Args:
+        objective: what to minimise.
+        progress: whether to show a bar.
+    """
+    solving = track(
+        Slsqp(objective).frames(),
+        "solving",
+        total=len(objective.reference),
+        transient=True,
+        disable=not progress,
+    )
+    x, cost, converged = zip(*solving, strict=True)
+    return Solved(np.array(x), np.array(cost), np.array(converged))
 
 
 class Slsqp:
@@ -47,7 +61,7 @@ class Slsqp:
         self._problem.set_ftol_rel(RELATIVE_TOLERANCE)
         self._problem.set_maxeval(MAX_EVALUATIONS)
 
-    def frames(self) -> Iterator[Solved]:
+    def frames(self) -> Iterator[Frame]:
         """The solutions of the reference's frames, one after another, warm started.
 
         The first frame has nothing to start from: it takes the best of two starts, the neutral
@@ -61,7 +75,7 @@ class Slsqp:
 
     def solve(
         self, frame: int, previous: Float[np.ndarray, " m"], start: Float[np.ndarray, " m"]
-    ) -> Solved:
+    ) -> Frame:
         """Minimise one frame's objective.
 
         Args:
@@ -75,9 +89,9 @@ class Slsqp:
         with contextlib.suppress(nlopt.RoundoffLimited, RuntimeError):
             self._problem.optimize(start)
         cost, x = self._best
-        return Solved(x, cost, self._stationary(x))
+        return Frame(x, cost, self._stationary(x))
 
-    def _first(self) -> Solved:
+    def _first(self) -> Frame:
         objective = self._objective
         starts = (objective.neutral, 0.5 * (objective.low + objective.high))
         tried = [self.solve(0, objective.neutral, start) for start in starts]

@@ -10,7 +10,7 @@ from handsim.errors import InputError
 from retarget.calibration import Calibration, by_proportion, calibrate, finger_lengths
 from retarget.objective import Objective
 from retarget.reference import fingertips
-from retarget.solvers.slsqp import Slsqp
+from retarget.solvers import newton
 from tests.hands import hand
 from tests.retarget.people import keypoints_of, smooth_motion
 
@@ -57,8 +57,7 @@ def test_the_robots_palm_puts_its_points_on_the_persons():
 def unreached(robot, keypoints, calibration):
     """Mean distance [m] of the solved fingertips from the calibration's targets."""
     objective = Objective(robot, fingertips(robot, calibration.tip_targets(keypoints)))
-    x = np.array([solved.x for solved in Slsqp(objective).frames()])
-    tips = robot.tips(objective.qpos(x))
+    tips = robot.tips(objective.qpos(newton(objective).x))
     return np.linalg.norm(tips - calibration.tip_targets(keypoints), axis=-1).mean()
 
 

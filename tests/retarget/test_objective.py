@@ -58,6 +58,23 @@ def test_the_gradient_is_that_of_the_value(name, side, seed):
     np.testing.assert_allclose(gradient, numeric, atol=1e-5 * max(1.0, np.abs(numeric).max()))
 
 
+@every_hand
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_hessian_is_that_of_the_gradient(name, side, seed):
+    """Targets lie on both sides of the Huber function's bend."""
+    objective, x, previous, gradient = case(hand(name, side), seed)
+    _, same, hessian = objective.derivatives(1, x, previous)
+    np.testing.assert_allclose(same, gradient, rtol=1e-12, atol=1e-12)
+    numeric = np.array(
+        [
+            objective.derivatives(1, x + e, previous)[1]
+            - objective.derivatives(1, x - e, previous)[1]
+            for e in 1e-6 * np.eye(objective.size)
+        ]
+    ) / (2e-6)
+    np.testing.assert_allclose(hessian, numeric, atol=1e-6 * np.abs(numeric).max())
+
+
 def test_a_wrong_gradient_would_be_seen():
     objective, x, previous, gradient = case(hand("shadow"), 0)
     numeric = numeric_gradient(objective, 1, x, previous)

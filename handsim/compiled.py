@@ -1,0 +1,25 @@
+"""Code compiled at first use by numba, kept on disk: how the user learns of the pause."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+
+def announce(function: Any, what: str) -> None:
+    """Warn, through `logging`, when calling `function` will compile it first.
+
+    That happens once on a machine (and again when the code changes): numba keeps the result
+    beside the module, or in the user's cache folder where that cannot be written.
+
+    Args:
+        function: a function decorated with `numba.njit(cache=True)`.
+        what: what it computes, for the message.
+    """
+    if function.signatures:
+        return
+    folder = Path(function.stats.cache_path)
+    module = Path(function.py_func.__code__.co_filename).stem
+    if not any(folder.glob(f"{module}.{function.__name__}-*.nbi")):
+        _log.warning("Compiling %s for this machine: some seconds, once.", what)

@@ -8,9 +8,10 @@ import mujoco
 
 from handsim.errors import InputError, MissingFileError, unknown
 from handsim.hands.drives import add_drives, exclude_neighbours
+from handsim.hands.frame_search import find_frames
 from handsim.hands.frames import HandHints, add_couplings, add_sites, read_hints, require_names
 from handsim.hands.model_file import SUFFIXES, compile_model, read_model
-from handsim.hands.proposal import find_frames, propose
+from handsim.hands.proposal import propose
 from handsim.hands.robot_hand import FINGERS, PALM_SITE, SIDES, RobotHand
 
 TOML = ".toml"

@@ -1,0 +1,232 @@
+"""Pictures of hands: one from two sides, its frames to check, and the whole catalogue."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from handsim.errors import MissingExtraError
+from handsim.hands.catalog import hand_card, hand_names, load_hand
+from handsim.hands.robot_hand import FINGERS, RobotHand
+from handsim.postures import natural, pinch
+from handsim.render import Renderer, Segment, write_png
+from handsim.scene import IDENTITY_POSE, Scene, build_scene
+from handsim.stage import bounding_sphere
+
+Picture = UInt8[np.ndarray, "H W 3"]
+
+COLOURS = {
+    "thumb": (0.84, 0.37, 0.30, 1.0),
+    "index": (0.93, 0.62, 0.26, 1.0),
+    "middle": (0.38, 0.65, 0.42, 1.0),
+    "ring": (0.29, 0.55, 0.75, 1.0),
+    "pinky": (0.56, 0.44, 0.70, 1.0),
+}
+AXES = ((0.80, 0.22, 0.20, 1.0), (0.25, 0.60, 0.28, 1.0), (0.20, 0.38, 0.75, 1.0))
+"""Colours of x, y and z."""
+_POINTS = ("cmc", "mcp", "pip", "ip", "dip", "tip")
+_ASIDE, _OBLIQUE = 80.0, 50.0
+"""How far round from the front the second view of a hand is, and that of a pinch [degrees]."""
+_GLASS = 0.4
+"""Opacity of a hand whose frames are drawn."""
+_INK, _FAINT, _PAPER = (55, 60, 66), (120, 126, 133), (240, 242, 244)
+
+
+def draw_hand(
+    hand: RobotHand,
+    qpos: Float[np.ndarray, " nq"] | None = None,
+    size: int = 480,
+    frames: bool = False,
+) -> Picture:
+    """A hand from the front and from the thumb's side, next to each other.
+
+    Args:
+        hand: the hand.
+        qpos: its configuration [rad]; None for the natural one.
+        size: height and half the width of the picture [px].
+        frames: whether to draw fingers, tips and the palm frame over it.
+
+    Raises:
+        MissingExtraError: nothing can render here.
+    """
+    scene = build_scene(hand)
+    segments = frame_segments(hand, qpos) if frames else []
+    if frames:
+        scene.model.geom_rgba[:, 3] = scene.model.mat_rgba[:, 3] = _GLASS
+    with Renderer(scene.model, size, size, pretty=True) as renderer:
+        return np.concatenate(
+            [
+                renderer.render(_placed(scene, qpos), camera, segments)
+                for camera in ("front", _thumb_camera(hand, _ASIDE))
+            ],
+            axis=1,
+        )
+
+
+def frame_segments(
+    hand: RobotHand, qpos: Float[np.ndarray, " nq"] | None = None
+) -> list[Segment]:
+    """The palm frame in red, green and blue, fingers in their colours, pads' normals; world = palm."""
+    pose = hand.pose(natural(hand) if qpos is None else qpos)
+    points = dict(zip(hand.point_names, pose.points, strict=True))
+    origin = np.zeros(3)
+    drawn = [Segment(origin, 0.04 * np.eye(3)[i], 0.0018, AXES[i]) for i in range(3)]
+    for finger, normal in zip(hand.fingers, pose.tip_normals, strict=True):
+        chain = [points[n] for p in _POINTS if (n := f"{finger}_{p}") in points]
+        colour = COLOURS[finger]
+        drawn += [Segment(a, b, 0.0016, colour) for a, b in pairwise([origin, *chain])]
+        drawn += [Segment(p, p, 0.0035, colour) for p in chain[:-1]]
+        drawn.append(Segment(chain[-1], chain[-1], 0.006, colour))
+        drawn.append(Segment(chain[-1], chain[-1] + 0.018 * normal, 0.0014, AXES[0]))
+    return drawn
+
+
+def show(hand: RobotHand, path: str | Path | None = None) -> Path | None:
+    """Write a picture of a hand at ease, or open the interactive viewer when `path` is None.
+
+    Args:
+        hand: the hand.
+        path: the PNG file; None opens a window, and returns when it is closed.
+
+    Returns:
+        The file written, or None.
+
+    Raises:
+        MissingExtraError: nothing can render here, or there is no display for a window.
+        OutputError: `path` cannot be written or does not end in .png.
+    """
+    if path is None:
+        _open_viewer(hand)
+        return None
+    label = f"{hand.name}, {hand.side}"
+    counts = f"{len(hand.independent)} of {hand.nq} joints independent, {hand.nu} actuators"
+    write_png(path, captioned(draw_hand(hand), label, counts))
+    return Path(path)
+
+
+def show_frames(hand: RobotHand, path: str | Path) -> Path:
+    """Write a picture to check a hand by: palm frame, fingers by colour, tips, pad normals.
+
+    Raises:
+        MissingExtraError: nothing can render here.
+        OutputError: `path` cannot be written or does not end in .png.
+    """
+    picture = captioned(
+        draw_hand(hand, size=640, frames=True),
+        f"{hand.name}, {hand.side}: palm x red, y green, z blue; pads' normals red",
+        "",
+    )
+    write_png(path, _with_legend(picture, hand.fingers))
+    return Path(path)
+
+
+def draw_gallery(
+    names: Sequence[str] | None = None, side: str = "right", columns: int = 3, height: int = 300
+) -> Picture:
+    """All hands of the catalogue at ease and in a pinch, in a labelled grid.
+
+    Args:
+        names: which hands; None for all.
+        side: which side of them.
+        columns: hands in a row.
+        height: of one hand's picture [px].
+
+    Raises:
+        UnknownNameError: there is no such hand.
+        MissingExtraError: nothing can render here.
+    """
+    cells = [_cell(name, side, height) for name in names or hand_names()]
+    blank = np.full_like(cells[0], _PAPER)
+    cells += [blank] * (-len(cells) % columns)
+    rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
+    return np.concatenate(rows, axis=0)
+
+
+def write_gallery(path: str | Path, names: Sequence[str] | None = None, side: str = "right") -> Path:
+    """Write `draw_gallery` as a PNG file.
+
+    Raises:
+        UnknownNameError: there is no such hand.
+        MissingExtraError: nothing can render here.
+        OutputError: `path` cannot be written or does not end in .png.
+    """
+    write_png(path, draw_gallery(names, side))
+    return Path(path)
+
+
+def captioned(picture: Picture, title: str, subtitle: str) -> Picture:
+    """`picture` with one line of text above it."""
+    bar = Image.new("RGB", (picture.shape[1], 34), _PAPER)
+    pen = ImageDraw.Draw(bar)
+    font, small = ImageFont.load_default(17), ImageFont.load_default(14)
+    pen.text((12, 7), title, _INK, font)
+    pen.text((24 + pen.textlength(title, font), 10), subtitle, _FAINT, small)
+    return np.concatenate([np.asarray(bar), picture])
+
+
+def _cell(name: str, side: str, height: int) -> Picture:
+    hand, card = load_hand(name, side), hand_card(name)
+    scene = build_scene(hand, margin=1.0)
+    poses = {natural: "front", pinch: _thumb_camera(hand, _OBLIQUE, margin=1.0)}
+    with Renderer(scene.model, height, height, pretty=True) as renderer:
+        pictures = [
+            renderer.render(_placed(scene, posture(hand)), camera)
+            for posture, camera in poses.items()
+        ]
+    return captioned(np.concatenate(pictures, axis=1), card["title"], card["maker"])
+
+
+def _placed(scene: Scene, qpos: Float[np.ndarray, " nq"] | None) -> mujoco.MjData:
+    """A state of a scene with the palm frame, at this configuration, in the world's."""
+    data = mujoco.MjData(scene.model)
+    scene.place(data, natural(scene.hand) if qpos is None else qpos, IDENTITY_POSE)
+    return data
+
+
+def _thumb_camera(hand: RobotHand, turn: float, margin: float = 1.1) -> mujoco.MjvCamera:
+    """A camera on the thumb's side of a hand whose palm frame is the world's.
+
+    Args:
+        hand: the hand.
+        turn: how far from the front [degrees].
+        margin: distance relative to one that just frames the hand.
+    """
+    centre, radius = bounding_sphere(hand)
+    camera = mujoco.MjvCamera()
+    camera.lookat[:] = centre
+    half = np.radians(hand.model.vis.global_.fovy) / 2
+    camera.distance = margin * radius / np.sin(half)
+    camera.azimuth = 180.0 + (turn if hand.side == "right" else -turn)
+    camera.elevation = -8.0
+    return camera
+
+
+def _with_legend(picture: Picture, fingers: Iterable[str]) -> Picture:
+    bar = Image.new("RGB", (picture.shape[1], 30), _PAPER)
+    pen, font = ImageDraw.Draw(bar), ImageFont.load_default(15)
+    left = 12.0
+    for finger in [f for f in FINGERS if f in fingers]:
+        colour = tuple(int(255 * c) for c in COLOURS[finger][:3])
+        pen.ellipse((left, 8, left + 13, 21), fill=colour)
+        pen.text((left + 19, 5), finger, _INK, font)
+        left += 43 + pen.textlength(finger, font)
+    return np.concatenate([picture, np.asarray(bar)])
+
+
+def _open_viewer(hand: RobotHand) -> None:
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        raise MissingExtraError(
+            "There is no display to open a window on; give the name of a PNG file instead."
+        )
+    viewer = importlib.import_module("mujoco.viewer")
+    scene = build_scene(hand)
+    viewer.launch(scene.model, _placed(scene, None))

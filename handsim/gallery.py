@@ -20,7 +20,7 @@ from handsim.render import Renderer, Segment, write_png
 from handsim.scene import IDENTITY_POSE, Scene, build_scene
 from handsim.stage import bounding_sphere
 
-Picture = UInt8[np.ndarray, "H W 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 COLOURS = {
     "thumb": (0.84, 0.37, 0.30, 1.0),
@@ -70,10 +70,11 @@ def draw_hand(
         )
 
 
-def frame_segments(
-    hand: RobotHand, qpos: Float[np.ndarray, " nq"] | None = None
-) -> list[Segment]:
-    """The palm frame in red, green and blue, fingers in their colours, pads' normals; world = palm."""
+def frame_segments(hand: RobotHand, qpos: Float[np.ndarray, " nq"] | None = None) -> list[Segment]:
+    """What to draw a hand's frames with, in its palm frame.
+
+    The axes x, y, z are red, green and blue, fingers have their colours, pads' normals are red.
+    """
     pose = hand.pose(natural(hand) if qpos is None else qpos)
     points = dict(zip(hand.point_names, pose.points, strict=True))
     origin = np.zeros(3)
@@ -149,7 +150,9 @@ def draw_gallery(
     return np.concatenate(rows, axis=0)
 
 
-def write_gallery(path: str | Path, names: Sequence[str] | None = None, side: str = "right") -> Path:
+def write_gallery(
+    path: str | Path, names: Sequence[str] | None = None, side: str = "right"
+) -> Path:
     """Write `draw_gallery` as a PNG file.
 
     Raises:

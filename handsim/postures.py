@@ -35,8 +35,8 @@ def pinch(hand: RobotHand) -> Float[np.ndarray, " nq"]:
     """A configuration in which the pads of thumb and index finger touch [rad], the rest natural.
 
     First the tip points are brought together with their pads face to face, from several fixed
-    starts; then the distance between the surfaces of the two last links is brought to zero and links
-    that overlap apart. A hand that cannot reach gets as near as it can.
+    starts; then the distance between the surfaces of the two last links is brought to zero, and
+    links that overlap apart. A hand that cannot reach gets as near as it can.
 
     Raises:
         InputError: the hand has no index finger, or a fingertip no colliding geom.
@@ -89,13 +89,14 @@ def _tip_motion(hand: RobotHand, x: Float[np.ndarray, " m"]) -> Float[np.ndarray
 
 
 def _bending(hand: RobotHand, x: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    """The sense in which each independent joint bends the finger it moves most; 0 if it does not."""
+    """The sense in which each independent joint bends the finger it moves most; 0 if none."""
     motion = _tip_motion(hand, x)
     normals = hand.pose(hand.expand(x)).tip_normals
     lengths = np.linalg.norm(motion, axis=2)
     most = lengths.argmax(axis=1)
     rows = np.arange(len(x))
-    cosine = (motion[rows, most] * normals[most]).sum(axis=1) / np.maximum(lengths.max(axis=1), 1e-9)
+    outward = (motion[rows, most] * normals[most]).sum(axis=1)
+    cosine = outward / np.maximum(lengths.max(axis=1), 1e-9)
     return np.where(np.abs(cosine) > _BENDING, np.sign(cosine), 0.0)
 
 

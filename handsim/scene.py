@@ -31,7 +31,8 @@ MAX_WRIST_LEAD = 0.05
 """How far the target of a floating wrist may run ahead of it [m]; it bounds the weld's force."""
 IDENTITY_POSE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
-_WRIST_BODY, _WRIST_TARGET = "wrist", "wrist_target"
+# Hands keep their own names, and some have a wrist.
+_WRIST_BODY, _WRIST_TARGET = "scene/wrist", "scene/wrist_target"
 
 
 @dataclass(frozen=True, eq=False)

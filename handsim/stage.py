@@ -16,7 +16,7 @@ _FOVY, _WRIST_FOVY = 30.0, 72.0
 def set_look(spec: mujoco.MjSpec) -> None:
     """A light, even background, and light enough from the viewer's side to need no shadows."""
     spec.add_texture(
-        name="sky",
+        name="scene/sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
         rgb1=[0.97, 0.975, 0.98],

@@ -11,7 +11,10 @@ from rich.table import Table
 
 import handsim
 import retarget
+from handsim.adoption import add_hand
 from handsim.errors import HandsimError
+from handsim.gallery import show, write_gallery
+from handsim.hands.catalog import summarise
 from retarget import metrics
 from retarget.demo import demo, write_scores
 from retarget.playback import film, play
@@ -137,13 +140,41 @@ def export(
     print(f"wrote {out}: {len(episodes)} episodes, {sum(map(len, episodes))} steps")
 
 
-def hands() -> None:
-    """List the hands of the catalogue."""
-    table = Table("hand", "maker", "title", "fingers", "joints", "independent", "actuators")
-    for name in handsim.hand_names():
-        card, robot = handsim.hand_card(name), handsim.load_hand(name)
-        counts = (len(robot.fingers), robot.nq, len(robot.independent), robot.nu)
-        table.add_row(name, card["maker"], card["title"], *map(str, counts))
+def hands(
+    action: tyro.conf.Positional[Literal["list", "show", "add", "gallery"]] = "list",
+    name: Annotated[
+        tyro.conf.Positional[str],
+        tyro.conf.arg(help="a hand of the catalogue, or a .urdf, .xml or .toml file"),
+    ] = "",
+    side: Literal["right", "left"] | None = None,
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
+    visuals: str | None = None,
+) -> None:
+    """List the hands, show one, draw them all, or take in one of your own.
+
+    Args:
+        action: list the catalogue; show one hand; add a model file of yours, by proposing its
+            palm, fingers and tips; gallery: draw the whole catalogue.
+        side: which side; the right one, or what a file says.
+        out: the picture (show, gallery) or folder (add) to write; show opens a window without it.
+        visuals: "menagerie", or a folder: show the maker's meshes.
+    """
+    if action == "list":
+        _list_hands()
+    elif action == "show":
+        written = show(handsim.load_hand(name, side, visuals=visuals), out)
+        print(f"wrote {written}" if written else "closed")
+    elif action == "add":
+        print(add_hand(name, out).report())
+    else:
+        print(f"wrote {write_gallery(out or Path('hands.png'), side=side or 'right')}")
+
+
+def _list_hands() -> None:
+    table = Table("hand", "title", "maker", "joints", "free", "motors", "sides", "source")
+    for hand in map(summarise, handsim.hand_names()):
+        counts = (hand.joints, hand.independent, hand.actuators)
+        table.add_row(hand.name, hand.title, hand.maker, *map(str, counts), hand.sides, hand.source)
     _console.print(table)
 
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
@@ -29,3 +30,14 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data: {folder} does not exist (set HANDSIM_SHARED)")
     return folder
+
+
+@pytest.fixture
+def unchecked():
+    """Without the checker of signatures, which refuses wrong shapes before the code does.
+
+    It also takes most of the time where millions of small functions are called.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -36,13 +36,15 @@ def test_the_example_runs(beside_a_motion):
     assert (beside_a_motion / "episodes.hdf5").exists()
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_the_commands_run(beside_a_motion):
-    (commands,) = [text for language, text in BLOCKS if text.startswith("retarget")]
-    for line in commands.splitlines():
-        program, *arguments = shlex.split(line)
+    blocks = [text for _, text in BLOCKS if text.startswith("retarget")]
+    for line in "".join(blocks).splitlines():
+        program, *arguments = shlex.split(line, comments=True)
         assert program == "retarget"
         cli.main(arguments)
-    assert (beside_a_motion / "replay.mp4").stat().st_size > 1000
+    for name in ("replay.mp4", "shadow.png", "hands.png"):
+        assert (beside_a_motion / name).stat().st_size > 10_000
 
 
 def test_make_knows_the_targets():
@@ -59,9 +61,16 @@ def test_what_it_lists_is_what_there_is():
     assert all(f"`{name}`" in methods for name in retarget.METHODS)
 
 
-def test_the_picture_is_there():
-    (picture,) = re.findall(r"!\[.*?\]\((.*?)\)", README)
-    assert (ROOT / picture).stat().st_size > 10_000
+def test_the_pictures_are_there():
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
+    assert len(pictures) == 2
+    assert all((ROOT / picture).stat().st_size > 10_000 for picture in pictures)
+
+
+def test_hands_are_loaded_as_it_says():
+    free = handsim.load_hand("shadow", couplings="free")
+    assert 'load_hand("shadow", couplings="free")' in README
+    assert len(free.independent) == free.nq
 
 
 def test_the_results_are_what_the_command_gives():

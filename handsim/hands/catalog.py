@@ -13,6 +13,7 @@ from handsim.hands.robot_hand import SIDES, RobotHand
 from handsim.hands.visuals import dress
 
 MENAGERIE = "mujoco_menagerie"
+COUPLINGS = ("own", "free")
 
 
 def hand_names() -> tuple[str, ...]:
@@ -83,6 +84,7 @@ def load_hand(
     side: str | None = None,
     frames: str | Path | None = None,
     visuals: str | Path | None = None,
+    couplings: str = "own",
 ) -> RobotHand:
     """A hand of the catalogue, or one that a file describes.
 
@@ -94,6 +96,9 @@ def load_hand(
         frames: the TOML file, where it is not beside the model.
         visuals: looks of the maker's own meshes on a hand of the catalogue: "menagerie" for the
             user's copy of it (see `handsim.hands.installed`), or the folder of one.
+        couplings: "own" for the hand's linkages and tendons; "free" takes the equalities of joints
+            away, so that every joint is independent, as some other packages have it. The hand's
+            motors then no longer determine its pose.
 
     Raises:
         UnknownNameError: there is no such hand or side, or no such body or joint as a TOML names.
@@ -105,8 +110,14 @@ def load_hand(
     >>> load_hand("allegro").fingers
     ('thumb', 'index', 'middle', 'ring')
     """
+    if side is not None and side not in SIDES:
+        raise unknown("side", side, SIDES)
+    if couplings not in COUPLINGS:
+        raise unknown("couplings", couplings, COUPLINGS)
     described = isinstance(name, str) and name.startswith(PREFIX)
     if described or is_file(name):
+        if couplings != "own":
+            raise InputError(f"couplings: {couplings!r}, expected 'own' for {name}: edit the file.")
         if visuals is not None:
             raise InputError(f"visuals: {visuals!r}, expected none for {name}: it has its own.")
         path = described_model(str(name).removeprefix(PREFIX), side) if described else Path(name)
@@ -114,13 +125,19 @@ def load_hand(
     if frames is not None:
         raise InputError(f"frames: {frames!r}, expected none for {name!r} of the catalogue.")
     name, side = str(name), side or "right"
-    if side not in SIDES:
-        raise unknown("side", side, SIDES)
     hand_card(name)
     spec = mujoco.MjSpec.from_file(str(model_path(name, side)))
     if visuals is not None:
         dress(spec, _looks(name, side, visuals))
+    if couplings == "free":
+        _uncouple(spec)
     return RobotHand(name, side, spec)
+
+
+def _uncouple(spec: mujoco.MjSpec) -> None:
+    for equality in list(spec.equalities):
+        if int(equality.type) == int(mujoco.mjtEq.mjEQ_JOINT):
+            spec.delete(equality)
 
 
 def _looks(name: str, side: str, visuals: str | Path) -> Path:

@@ -6,6 +6,7 @@ positions; motors that give forces are replaced, since a pose must be something 
 
 import mujoco
 import numpy as np
+from jaxtyping import Bool
 
 from handsim.hands import actuation
 
@@ -21,7 +22,8 @@ def add_drives(spec: mujoco.MjSpec) -> list[str]:
 
     Joints get the armature if they have none. Those that get an actuator lose their friction and
     damping, which it has itself; followers are damped where they are, and their equalities stiff.
-    The canonical tip sites must be in the spec: force limits are what holds a force there.
+    The canonical tip sites must be in the spec: force limits are what holds a force there, and a
+    joint that moves none of them has no limit.
     """
     for actuator in [a for a in spec.actuators if not _holds_position(a)]:
         spec.delete(actuator)
@@ -42,6 +44,15 @@ def add_drives(spec: mujoco.MjSpec) -> list[str]:
     return joints
 
 
+def shared_drives(model: mujoco.MjModel) -> list[tuple[str, ...]]:
+    """The joints of each actuator that moves several independent ones, whose split is left open."""
+    return [
+        tuple(model.joint(j).name for j in np.flatnonzero(row))
+        for row in _moved(model)
+        if row.sum() > 1
+    ]
+
+
 def exclude_neighbours(spec: mujoco.MjSpec) -> None:
     """Exclude from contact the links that touch by construction.
 
@@ -54,10 +65,7 @@ def exclude_neighbours(spec: mujoco.MjSpec) -> None:
     pairs = {_bodies(model, contact) for contact in data.contact if contact.dist < 0}
     solid = [b for b in range(1, model.nbody) if _solid(model, b)]
     pairs |= {
-        (a, b)
-        for a in solid
-        for b in solid
-        if a < b and _joints_between(model, a, b) <= _NEAR
+        (a, b) for a in solid for b in solid if a < b and _joints_between(model, a, b) <= _NEAR
     }
     known = {frozenset((e.bodyname1, e.bodyname2)) for e in spec.excludes}
     for a, b in sorted(pairs):
@@ -84,6 +92,13 @@ def _name_actuators(spec: mujoco.MjSpec) -> None:
 
 def _undriven(model: mujoco.MjModel) -> list[str]:
     """Independent joints that no actuator moves."""
+    moved = np.atleast_1d(_moved(model).any(axis=0))
+    followers = {c.joint for c in actuation.joint_couplings(model)}
+    return [model.joint(j).name for j in range(model.njnt) if not moved[j] and j not in followers]
+
+
+def _moved(model: mujoco.MjModel) -> Bool[np.ndarray, "nu nv"]:
+    """Which joints each actuator moves, followers counted to their drivers."""
     data = mujoco.MjData(model)
     data.qpos[:] = actuation.sample_poses(model, count=0)[0]
     mujoco.mj_fwdPosition(model, data)
@@ -92,11 +107,9 @@ def _undriven(model: mujoco.MjModel) -> list[str]:
         mujoco.mju_sparse2dense(
             moment, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind
         )
-    moved = (moment @ actuation.coupling_matrix(model, data.qpos) != 0).any(axis=0)
-    followers = {c.joint for c in actuation.joint_couplings(model)}
-    return [
-        model.joint(j).name for j in range(model.njnt) if not moved[j] and j not in followers
-    ]
+    moved = moment @ actuation.coupling_matrix(model, data.qpos) != 0
+    moved[:, [c.joint for c in actuation.joint_couplings(model)]] = False
+    return moved
 
 
 def _stiffen_couplings(spec: mujoco.MjSpec, handles: dict[str, mujoco.MjsJoint]) -> None:
@@ -108,17 +121,15 @@ def _stiffen_couplings(spec: mujoco.MjSpec, handles: dict[str, mujoco.MjsJoint])
             follower.damping, follower.frictionloss = [0.0] * 3, 0.0
 
 
-def _set_gains(
-    spec: mujoco.MjSpec, joints: list[str], handles: dict[str, mujoco.MjsJoint]
-) -> None:
+def _set_gains(spec: mujoco.MjSpec, joints: list[str], handles: dict[str, mujoco.MjsJoint]) -> None:
     model = spec.compile()
     gains, limits = actuation.position_gains(model), actuation.force_limits(model)
     for actuator in spec.actuators:
         if actuator.name in joints:
             i = model.actuator(actuator.name).id
             actuator.set_to_position(kp=float(gains.kp[i]), kv=float(gains.kv[i]))
-            actuator.forcerange = [-limits[i], limits[i]]
-            actuator.forcelimited = 1
+            if limits[i] > 0:
+                actuator.forcerange, actuator.forcelimited = [-limits[i], limits[i]], 1
     for j, damping in enumerate(gains.damping):
         if damping:
             handles[model.joint(j).name].damping = [damping, 0.0, 0.0]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import mujoco
 
-from handsim.errors import InputError, MissingFileError, unknown
+from handsim.errors import InputError, MissingFileError
 from handsim.hands.drives import add_drives, exclude_neighbours
 from handsim.hands.frame_search import find_frames
 from handsim.hands.frames import HandHints, add_couplings, add_sites, read_hints, require_names
 from handsim.hands.model_file import SUFFIXES, compile_model, read_model
 from handsim.hands.proposal import propose
-from handsim.hands.robot_hand import FINGERS, PALM_SITE, SIDES, RobotHand
+from handsim.hands.robot_hand import FINGERS, PALM_SITE, RobotHand, Side
 
 TOML = ".toml"
 
@@ -31,13 +31,13 @@ def is_file(name: str | Path) -> bool:
 
 
 def load_file(
-    path: str | Path, side: str | None = None, frames: str | Path | None = None
+    path: str | Path, side: Side | None = None, frames: str | Path | None = None
 ) -> RobotHand:
     """The hand of a model file (`.xml`, `.mjcf`, `.urdf`) or of a TOML file that names one.
 
-    The TOML file that names palm and tips is `frames`, or lies beside the model: `<stem>.toml`,
-    else `hand.toml` unless that names another model. Without one, a model that has the canonical
-    sites keeps them, and for any other they are proposed.
+    The TOML file that names palm and tips is `frames`, else `<stem>.toml` beside the model. Without
+    it a model that has the canonical sites keeps them; any other is described by `hand.toml` in its
+    folder, unless that names another model, else its frames are proposed.
 
     Raises:
         MissingFileError: there is no such file.
@@ -49,16 +49,16 @@ def load_file(
         MissingMeshWarning: meshes are missing or in a format that MuJoCo does not read.
     """
     path = Path(path)
-    if side is not None and side not in SIDES:
-        raise unknown("side", side, SIDES)
     if path.suffix.lower() == TOML:
         path, frames = _model_of(path), path
-    described = Path(frames) if frames is not None else _beside(path)
     spec = read_model(path)
+    described = Path(frames) if frames is not None else _beside(path, spec)
     if described is not None:
         hints = _on_side(read_hints(described), side)
     elif _has_canonical_sites(spec):
-        return RobotHand(path.stem, side or _side_of(compile_model(path, spec)), _driven(path, spec))
+        return RobotHand(
+            path.stem, side or _side_of(compile_model(path, spec)), _driven(path, spec)
+        )
     else:
         hints = _proposed(path, side)
     require_names(hints, compile_model(path, spec))
@@ -79,23 +79,25 @@ def _model_of(description: Path) -> Path:
     return found
 
 
-def _beside(path: Path) -> Path | None:
-    """The TOML file beside a model, or None."""
+def _beside(path: Path, spec: mujoco.MjSpec) -> Path | None:
+    """The TOML file beside a model, or None; a `hand.toml` is not asked about canonical sites."""
     own, shared = path.with_suffix(TOML), path.parent / "hand.toml"
     if own.is_file():
         return own
-    if shared.is_file() and read_hints(shared).model in (None, path.name):
+    if _has_canonical_sites(spec) or not shared.is_file():
+        return None
+    if read_hints(shared).model in (None, path.name):
         return shared
     return None
 
 
-def _on_side(hints: HandHints, side: str | None) -> HandHints:
+def _on_side(hints: HandHints, side: Side | None) -> HandHints:
     if side is not None and hints.side not in (None, side):
         raise InputError(f"side: {side!r}, but {hints.source} describes a {hints.side} hand.")
     return replace(hints, side=side or hints.side)
 
 
-def _proposed(path: Path, side: str | None) -> HandHints:
+def _proposed(path: Path, side: Side | None) -> HandHints:
     """Hints that leave all open but what a proposal corrects; warned of, since nobody checked."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -129,15 +131,13 @@ def _has_canonical_sites(spec: mujoco.MjSpec) -> bool:
     return PALM_SITE in sites and "thumb" in fingers and len(fingers) > 1 and knuckles
 
 
-def _side_of(model: mujoco.MjModel) -> str:
-    """Right when the thumb's knuckle is on the +y side of the palm site, compared with the others."""
+def _side_of(model: mujoco.MjModel) -> Side:
+    """Right when the index finger lies towards the palm site's +y side, seen from the last one."""
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     across = data.site(PALM_SITE).xmat.reshape(3, 3)[:, 1]
     names = {model.site(i).name for i in range(model.nsite)}
-    places = {
-        f: float(data.site(f"{f}_mcp").xpos @ across) for f in FINGERS if f"{f}_mcp" in names
-    }
+    places = {f: float(data.site(f"{f}_mcp").xpos @ across) for f in FINGERS if f"{f}_mcp" in names}
     rest = [places[f] for f in places if f != "thumb"]
     towards = rest[0] - rest[-1] if len(rest) > 1 else places["thumb"] - rest[0]
     return "right" if towards > 0 else "left"

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from handsim.errors import InputError
 from handsim.hands.frames import FrameHint, HandFrames, HandHints, Placement, require_names
 from handsim.hands.naming import finger_said, in_order, names_of, odd_one_out, side_said
-from handsim.hands.robot_hand import FINGERS
+from handsim.hands.robot_hand import FINGERS, Side
 from handsim.hands.skeleton import TIP_INSET, Chain, Skeleton, Tip
 
 WRIST_TO_KNUCKLE = 0.095
@@ -140,16 +140,17 @@ class _Search:
                 for chain, name, other in zip(chains, telling, found, strict=True)
                 if name != other
             ]
-            self.doubts.append(f"Names and shape disagree, names were believed: {'; '.join(pairs)}.")
+            self.doubts.append(
+                f"Names and shape disagree, names were believed: {'; '.join(pairs)}."
+            )
         return telling
 
     def _names_by_shape(self, palm: int, chains: list[Chain], tips: list[Tip]) -> list[str]:
         places = np.array([tip.pos for tip in tips])
         thumb, clear = odd_one_out(self.skeleton, chains, places)
         if not clear and finger_said(names_of(self.skeleton, chains[thumb])) != "thumb":
-            self.doubts.append(
-                f"Which finger is the thumb is not clear; taken was {self._body(chains[thumb].link)}."
-            )
+            link = self._body(chains[thumb].link)
+            self.doubts.append(f"Which finger is the thumb is not clear; taken was {link}.")
         across = self._across(chains, tips, thumb)
         offset = float(across[thumb] - np.delete(across, thumb).mean())
         if abs(offset) < _CLEAR_SIDE:
@@ -190,9 +191,7 @@ class _Search:
             self.doubts.append("The fingers do not bend to one side; the palm's normal is unsure.")
         return _unit(out - (out @ along) * along)
 
-    def _palm_frame(
-        self, palm: int, fingers: dict[str, tuple[Chain, Tip]]
-    ) -> Placement:
+    def _palm_frame(self, palm: int, fingers: dict[str, tuple[Chain, Tip]]) -> Placement:
         """The palm frame; +z to the middle knuckle, +x to where the fingers bend."""
         rest = [f for f in fingers if f != "thumb"]
         chains = [fingers[f][0] for f in rest]
@@ -200,7 +199,7 @@ class _Search:
         pointing = self._pointing(chains, tips)
         middle = "middle" if "middle" in fingers else rest[len(rest) // 2]
         if middle != "middle":
-            self.doubts.append(f"There is no middle finger; the palm points to the {middle} knuckle.")
+            self.doubts.append(f"No finger is the middle one; the palm points to the {middle}.")
         knuckle = self.skeleton.centred(
             self.skeleton.flexion(fingers[middle][0])[0], fingers[middle][1].pos
         )
@@ -222,7 +221,7 @@ class _Search:
     ) -> Float[np.ndarray, " 3"]:
         """The palm frame's origin: a link's behind the middle knuckle, or a point there."""
         low, high = _WRIST_RANGE
-        fitting = []
+        fitting: list[tuple[bool, float, int, int]] = []
         for body in self._held_by_palm(palm):
             back = knuckle - self.skeleton.place(body)
             length = float(np.linalg.norm(back))
@@ -246,7 +245,7 @@ class _Search:
         inwards = [body for body in inwards if body]
         return inwards + [b for b in self.skeleton.below(inwards[-1], False) if b not in inwards]
 
-    def _side(self, fingers: dict[str, tuple[Chain, Tip]]) -> str:
+    def _side(self, fingers: dict[str, tuple[Chain, Tip]]) -> Side:
         """Right when the thumb, or else the index finger, lies on the palm's +y side."""
         said = self._side_in_names()
         places = self._across([c for c, _ in fingers.values()], [t for _, t in fingers.values()], 0)
@@ -255,19 +254,17 @@ class _Search:
             offset = places[1] - places[-1]
             if said is None:
                 self.doubts.append("The thumb is in the middle; right or left is a guess.")
-        found = "right" if offset > 0 else "left"
+        found: Side = "right" if offset > 0 else "left"
         if said is not None and said != found:
-            self.doubts.append(f"The names say {said}, the thumb's place says {found}: {found} it is.")
+            self.doubts.append(f"The names say {said}, but the thumb is a {found} hand's.")
         return found
 
-    def _side_in_names(self) -> str | None:
+    def _side_in_names(self) -> Side | None:
         model = self.model
         bodies = [model.body(b).name for b in range(1, model.nbody)]
         return side_said([self.stem, *bodies, *(model.joint(j).name for j in range(model.njnt))])
 
-    def _across(
-        self, chains: list[Chain], tips: list[Tip], thumb: int
-    ) -> Float[np.ndarray, " F"]:
+    def _across(self, chains: list[Chain], tips: list[Tip], thumb: int) -> Float[np.ndarray, " F"]:
         """Where the fingers start along the palm's y axis, taken from the fingers' directions."""
         rest = [i for i in range(len(chains)) if i != thumb]
         along = self._pointing([chains[i] for i in rest], np.array([tips[i].pos for i in rest]))
@@ -349,9 +346,7 @@ def _unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
     return vector / np.linalg.norm(vector)
 
 
-def _axes(
-    out: Float[np.ndarray, " 3"], along: Float[np.ndarray, " 3"]
-) -> Float[np.ndarray, "3 3"]:
+def _axes(out: Float[np.ndarray, " 3"], along: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
     """Columns x, y, z of a frame with z `along` and x as near as possible to `out`."""
     x = _unit(out - (out @ along) * along)
     return np.stack([x, np.cross(along, x), along], axis=1)

@@ -26,12 +26,12 @@ from jaxtyping import Float
 
 from handsim.assets import read_toml
 from handsim.errors import FormatError, InputError, MissingFileError, unknown
-from handsim.hands.robot_hand import FINGERS, PALM_SITE, SIDES
+from handsim.hands.robot_hand import FINGERS, PALM_SITE, SIDES, Side
 from handsim.hands.urdf import add_coupling, one_line
 
 JOINT_POINTS = ("cmc", "mcp", "pip", "ip", "dip")
 _KEYS = ("name", "model", "side", "palm", "tips", "points", "couplings")
-_FRAME_KEYS = {"body": str, "pos": 3, "quat": 4, "normal": 3, "along": 3}
+_NUMBERS = {"pos": 3, "quat": 4, "normal": 3, "along": 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class HandFrames:
         points: knuckles, by name (``index_mcp``); their orientation means nothing.
     """
 
-    side: str
+    side: Side
     palm: Placement
     tips: dict[str, Placement]
     points: dict[str, Placement]
@@ -98,7 +98,7 @@ class HandHints:
     source: str = "hand"
     name: str | None = None
     model: str | None = None
-    side: str | None = None
+    side: Side | None = None
     palm: FrameHint | None = None
     tips: dict[str, FrameHint] = field(default_factory=dict)
     points: dict[str, str | FrameHint] = field(default_factory=dict)
@@ -149,7 +149,8 @@ def require_names(hints: HandHints, model: mujoco.MjModel) -> None:
     """
     bodies = [model.body(b).name for b in range(1, model.nbody)]
     joints = [model.joint(j).name for j in range(model.njnt)]
-    frames = {"palm": hints.palm, **{f"tips.{f}": tip for f, tip in hints.tips.items()}}
+    frames: dict[str, FrameHint | str | None] = {"palm": hints.palm}
+    frames |= {f"tips.{f}": tip for f, tip in hints.tips.items()}
     frames |= {f"points.{name}": point for name, point in hints.points.items()}
     for key, frame in frames.items():
         if isinstance(frame, FrameHint) and frame.body not in bodies:
@@ -245,11 +246,11 @@ def _hint(path: Path, key: str, said: object) -> FrameHint:
         return FrameHint(said)
     if not isinstance(said, dict) or not isinstance(said.get("body"), str):
         raise InputError(f'{path}: {key} is {said!r}, expected {{ body = "…", pos = […], … }}.')
-    _require_known(path, f"key of {key}", said, _FRAME_KEYS)
+    _require_known(path, f"key of {key}", said, ("body", *_NUMBERS))
     numbers = {
         name: _numbers(path, f"{key}.{name}", said[name], size, direction=name != "pos")
-        for name, size in _FRAME_KEYS.items()
-        if isinstance(size, int) and name in said
+        for name, size in _NUMBERS.items()
+        if name in said
     }
     return FrameHint(said["body"], **numbers)
 
@@ -257,15 +258,15 @@ def _hint(path: Path, key: str, said: object) -> FrameHint:
 def _numbers(
     path: Path, key: str, said: object, size: int, direction: bool = False
 ) -> Float[np.ndarray, " n"]:
-    good = isinstance(said, list) and len(said) == size
-    if not good or not all(isinstance(v, int | float) and np.isfinite(v) for v in said):
+    values = said if isinstance(said, list) and len(said) == size else [None]
+    if not all(isinstance(v, int | float) and np.isfinite(v) for v in values):
         raise InputError(f"{path}: {key} is {said!r}, expected {size} numbers.")
-    values = np.array(said, dtype=np.float64)
+    numbers = np.array(values, dtype=np.float64)
     if direction:
-        if not values.any():
+        if not numbers.any():
             raise InputError(f"{path}: {key} is {said!r}, expected a direction, not zero.")
-        values /= np.linalg.norm(values)
-    return values
+        numbers /= np.linalg.norm(numbers)
+    return numbers
 
 
 def _coupling(path: Path, joint: str, said: object) -> Coupling:

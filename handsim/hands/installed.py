@@ -38,9 +38,9 @@ def described_model(name: str, side: str | None = None) -> Path:
         InputError: the module has no model file, or its cache holds a folder it would delete.
     """
     module = _description(name)
-    wanted = [side] if side else ["right", "left"]
+    endings = [f"_{side.upper()}", ""] if side else ["_RIGHT", "", "_LEFT"]
     kinds = [k for k in ("MJCF_PATH", "URDF_PATH") if any(a.startswith(k) for a in vars(module))]
-    names = [f"{kind}_{s.upper()}" for kind in kinds for s in wanted] + kinds
+    names = [kind + ending for kind in kinds for ending in endings]
     found: str | None = next((getattr(module, n) for n in names if hasattr(module, n)), None)
     if found is None:
         raise InputError(f"{DESCRIPTIONS}.{name} names no MJCF and no URDF file.")
@@ -99,7 +99,7 @@ def _description(name: str) -> ModuleType:
         if error.name != full:
             raise MissingExtraError(f"{full} cannot be imported: {error}.") from error
         raise unknown(f"module of {DESCRIPTIONS}", name, _hand_modules()) from error
-    except (ImportError, OSError, RuntimeError, ValueError, *_git_errors()) as error:
+    except _fetch_errors() as error:
         reason = " ".join(str(error).split())[:200]
         raise MissingExtraError(
             f"{full} could not fetch its model: {reason}. Run once with a network, or give the "
@@ -107,10 +107,11 @@ def _description(name: str) -> ModuleType:
         ) from error
 
 
-def _git_errors() -> tuple[type[Exception], ...]:
-    """What the package's git client raises, when it has been imported."""
-    git = sys.modules.get("git.exc")
-    return (git.GitError,) if git is not None else ()
+def _fetch_errors() -> tuple[type[Exception], ...]:
+    """What an import that fetches may raise, its git client's errors too when that is imported."""
+    error = getattr(sys.modules.get("git.exc"), "GitError", None)
+    known = (ImportError, OSError, RuntimeError, ValueError)
+    return (*known, error) if isinstance(error, type) and issubclass(error, Exception) else known
 
 
 def _hand_modules() -> list[str]:

@@ -21,9 +21,9 @@ class MissingMeshWarning(UserWarning):
 def read_model(path: str | Path) -> mujoco.MjSpec:
     """The spec of a model file, with the hand alone in it.
 
-    Left out are free joints, what hangs on the world itself (floor, lights, cameras), keyframes,
-    bodies under the world without joints beside the hand, and shapes whose mesh is missing, which
-    are warned of once. Nameless joints and bodies get names.
+    Left out are free joints, what is fixed to the world itself (a floor), bodies without joints
+    beside the hand, lights, cameras, skies, keyframes, and shapes whose mesh is missing, which are
+    warned of once. Nameless joints and bodies get names.
 
     Raises:
         MissingFileError: there is no such file.
@@ -112,7 +112,9 @@ def _keep_the_hand(path: Path, spec: mujoco.MjSpec) -> None:
     for joint in [j for j in spec.joints if int(j.type) == int(mujoco.mjtJoint.mjJNT_FREE)]:
         spec.delete(joint)
     world = spec.worldbody
-    for thing in [*spec.keys, *world.geoms, *world.sites, *world.lights, *world.cameras]:
+    sky = int(mujoco.mjtTexture.mjTEXTURE_SKYBOX)
+    skies = [texture for texture in spec.textures if int(texture.type) == sky]
+    for thing in [*spec.keys, *spec.lights, *spec.cameras, *skies, *world.geoms, *world.sites]:
         spec.delete(thing)
     roots = [body for body in spec.bodies if body.parent == world]
     hands = [body for body in roots if body.find_all("joint")]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from handsim.hands.robot_hand import FINGERS
+from handsim.hands.robot_hand import FINGERS, Side
 from handsim.hands.skeleton import Chain, Skeleton
 
 _WORDS = {
@@ -46,7 +46,7 @@ def finger_said(names: Iterable[str]) -> str | None:
     return top[0]
 
 
-def side_said(names: Iterable[str]) -> str | None:
+def side_said(names: Iterable[str]) -> Side | None:
     """The side that names speak of, when they agree.
 
     >>> side_said(["rh_palm", "rh_thbase"])
@@ -61,7 +61,8 @@ def side_said(names: Iterable[str]) -> str | None:
 def names_of(skeleton: Skeleton, chain: Chain) -> list[str]:
     """The names of a finger's own links and joints."""
     model = skeleton.model
-    bodies = {int(model.jnt_bodyid[j]) for j in chain.joints} | set(skeleton.below(chain.link, False))
+    bodies = {int(model.jnt_bodyid[j]) for j in chain.joints}
+    bodies |= set(skeleton.below(chain.link, moving=False))
     return [model.joint(j).name for j in chain.joints] + [model.body(b).name for b in bodies]
 
 

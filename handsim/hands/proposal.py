@@ -1,4 +1,4 @@
-"""What a hand's model file says about fingers, palm, side and couplings, to be checked by a user."""
+"""What a hand's model file says of fingers, palm, side and couplings, for a user to check."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,11 @@ from jaxtyping import Float
 
 from handsim.files import replacing
 from handsim.hands import actuation
+from handsim.hands.drives import shared_drives
 from handsim.hands.frame_search import find_frames
 from handsim.hands.frames import Coupling, HandFrames, HandHints, add_couplings, toml_of
 from handsim.hands.model_file import compile_model, read_model
+from handsim.hands.robot_hand import Side
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +37,8 @@ class Proposal:
     doubts: tuple[str, ...]
 
     @property
-    def side(self) -> str:
-        """"right" or "left"."""
+    def side(self) -> Side:
+        """Which hand it is."""
         return self.frames.side
 
     @property
@@ -80,19 +82,23 @@ def propose(path: str | Path) -> Proposal:
     corrected, doubts = _corrected_couplings(model)
     add_couplings(spec, corrected)
     frames, more = find_frames(compile_model(path, spec), HandHints(), path.stem)
+    shared = [" and ".join(joints) for joints in shared_drives(model)]
+    if shared:
+        doubts.append(
+            f"One actuator moves {', '.join(shared)} and nothing says how they share its way; a "
+            "line for each under [couplings] would."
+        )
     couplings = {
         model.joint(c.joint).name: Coupling(
             model.joint(c.driver).name, tuple(np.trim_zeros(c.polycoef, "b").tolist())
         )
         for c in actuation.joint_couplings(model)
     }
-    return Proposal(
-        path, path.stem, frames, couplings | corrected, corrected, (*doubts, *more)
-    )
+    return Proposal(path, path.stem, frames, couplings | corrected, corrected, (*doubts, *more))
 
 
 def _corrected_couplings(model: mujoco.MjModel) -> tuple[dict[str, Coupling], list[str]]:
-    """Linear couplings whose sign contradicts the follower's range, turned round; and the doubts."""
+    """Linear couplings whose sign the follower's range contradicts, turned round; and doubts."""
     corrected, doubts = {}, []
     for joint, driver, polycoef in actuation.joint_couplings(model):
         if polycoef[2:].any() or not polycoef[1]:

@@ -249,7 +249,7 @@ class RobotHand:
         low, high = limits[driver]
         column = int(np.flatnonzero(self.independent_ids == driver)[0])
 
-        def excess(values: np.ndarray) -> np.ndarray:
+        def excess(values: float | np.ndarray) -> np.ndarray:
             x = np.zeros((np.size(values), len(self.independent_ids)))
             x[:, column] = values
             follower = self.expand(x)[:, joint]

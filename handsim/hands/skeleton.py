@@ -138,14 +138,12 @@ class Skeleton:
         bending: list[int] = []
         for joint in chain.joints:
             along = abs(self.axes[joint] @ self.axes[last]) > _PARALLEL
-            apart = not bending or np.linalg.norm(self.anchors[joint] - self.anchors[bending[-1]]) > 1e-3
-            if along and apart:
+            step = self.anchors[joint] - self.anchors[bending[-1]] if bending else np.ones(3)
+            if along and np.linalg.norm(step) > 1e-3:
                 bending.append(joint)
         return bending
 
-    def centred(
-        self, joint: int, tip: Float[np.ndarray, " 3"]
-    ) -> Float[np.ndarray, " 3"]:
+    def centred(self, joint: int, tip: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
         """The point of a joint's axis in the plane of bending through the finger's tip."""
         axis = self.axes[joint]
         return self.anchors[joint] + ((tip - self.anchors[joint]) @ axis) * axis
@@ -170,8 +168,8 @@ class Skeleton:
 
     def _end_of_shape(self, chain: Chain, held: list[int]) -> Tip | None:
         geoms = [g for g in range(self.model.ngeom) if int(self.model.geom_bodyid[g]) in held]
-        seen = [g for g in geoms if not (self.model.geom_contype[g] or self.model.geom_conaffinity[g])]
-        geoms = seen or geoms
+        solid = self.model.geom_contype | self.model.geom_conaffinity
+        geoms = [g for g in geoms if not solid[g]] or geoms
         if not geoms:
             return None
         joint = chain.joints[-1]
@@ -217,9 +215,7 @@ class Skeleton:
 _TIP = re.compile("tip", re.IGNORECASE)
 
 
-def surface(
-    model: mujoco.MjModel, data: mujoco.MjData, geom: int
-) -> Float[np.ndarray, "n 3"]:
+def surface(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Float[np.ndarray, "n 3"]:
     """Points on a geom's surface in the world: a mesh's vertices, or a grid on a primitive."""
     rotation, centre = data.geom_xmat[geom].reshape(3, 3), data.geom_xpos[geom]
     kind, size = int(model.geom_type[geom]), model.geom_size[geom]
@@ -245,5 +241,6 @@ def _primitive(kind: int, size: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "n
         return ball * size[0] + np.outer(np.sign(ball[:, 2]), [0, 0, size[1]])
     if kind == int(geom.mjGEOM_CYLINDER):
         rim = ball[np.abs(ball[:, 2]) < 1e-9] * size[0]
-        return np.concatenate([rim + [0, 0, size[1]], rim - [0, 0, size[1]]])
+        lifted = np.array([0.0, 0.0, size[1]])
+        return np.concatenate([rim + lifted, rim - lifted])
     return ball * size[0]

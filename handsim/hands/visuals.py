@@ -123,7 +123,7 @@ def _mesh_name(mesh: mujoco.MjsMesh) -> str:
 def _show(
     spec: mujoco.MjSpec, model: mujoco.MjModel, geom: mujoco.MjsGeom, bodies: set[str]
 ) -> None:
-    """Add a geom of the maker's model to our body of the same name, or to the one that carries it."""
+    """Add a geom of the maker's model to our body of the same name, or to what carries it."""
     pos, turn = np.array(geom.pos), Rotation.from_quat(geom.quat, scalar_first=True)
     body = model.body(geom.parent.name)
     while body.name not in bodies:

@@ -58,11 +58,13 @@ def test_beyond_its_span_the_motion_is_held():
     [
         ({"side": "both"}, "Unknown side 'both'"),
         ({"qpos": np.zeros((11, 3))}, r"qpos: shape \(11, 3\), expected \(11, 2\)"),
+        ({"valid": np.ones(4, dtype=bool)}, r"valid: shape \(4,\), expected \(11,\)"),
         ({"qpos": np.full((11, 2), np.nan)}, r"qpos\[0, 0\] is nan"),
         ({"times": np.zeros(11)}, r"strictly increasing: times\[1\] = 0 follows 0"),
         ({"wrist": np.ones((11, 7))}, r"wrist\[0\] has a quaternion of length 2"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_means_nothing_is_refused(change, message):
     with pytest.raises(InputError, match=message):
         replace(trajectory(), **change)

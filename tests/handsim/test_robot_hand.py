@@ -75,6 +75,20 @@ def test_a_deep_copy_is_another_hand_alike():
     np.testing.assert_array_equal(other.points(qpos), robot.points(qpos))
 
 
+@pytest.mark.parametrize("name", ["shadow", "ability", "svh"])
+def test_without_couplings_every_joint_is_independent(name):
+    free, own = handsim.load_hand(name, couplings="free"), hand(name)
+    assert free.independent == free.joint_names == own.joint_names
+    assert len(own.independent) < own.nq
+    qpos = configurations(own, 5)
+    np.testing.assert_array_equal(free.points(qpos), own.points(qpos))
+
+
+def test_unknown_couplings_list_the_choices():
+    with pytest.raises(UnknownNameError, match="Unknown couplings 'none'. Available: free, own"):
+        handsim.load_hand("shadow", couplings="none")
+
+
 def test_an_unknown_hand_lists_the_choices():
     with pytest.raises(UnknownNameError, match=r"Unknown hand 'shadw'. Available: .*shadow"):
         handsim.load_hand("shadw")

@@ -6,7 +6,8 @@ import pytest
 from retarget import METHODS
 from retarget.calibration import Calibration
 from retarget.reference import PALM
-from retarget.references import keyvector, position, vector
+from retarget.references import dexpilot, keyvector, position, vector
+from retarget.references.dexpilot import closed_pairs
 from tests.hands import hand
 
 MANY = np.random.default_rng(4).normal([0.0, 0.0, 0.1], 0.05, size=(7, 21, 3))
@@ -56,7 +57,48 @@ def test_keyvector_adds_the_thumbs_vectors_while_the_person_pinches():
     np.testing.assert_allclose(asked.target[:, index], tips[:, 1] - tips[:, 0], atol=1e-15)
 
 
-@pytest.mark.parametrize("method", METHODS)
+def test_dexpilot_latches_as_published():
+    """Three fingers: thumb–index, thumb–middle, index–middle; figures in centimetres."""
+    distance = 0.01 * np.array(
+        [
+            [4.0, 9.0, 2.0],  # between the thresholds, never closed before: open
+            [2.9, 9.0, 2.0],  # thumb and index close
+            [4.9, 2.0, 2.0],  # they stay; thumb and middle close, so index and middle do
+            [4.9, 4.0, 3.1],  # the two fingers part, the thumb's pairs stay
+            [5.1, 4.0, 2.0],  # thumb and index open: index and middle with them
+            [4.0, 4.0, 2.0],  # not closed again before 3 cm
+        ]
+    )
+    expected = [
+        [False, False, False],
+        [True, False, False],
+        [True, True, True],
+        [True, True, False],
+        [False, True, False],
+        [False, True, False],
+    ]
+    np.testing.assert_array_equal(closed_pairs(distance, fingers=3), expected)
+
+
+def test_dexpilot_asks_closed_pairs_to_touch():
+    robot = hand("allegro")
+    keypoints = np.zeros((2, 21, 3))
+    for i, tip in enumerate([4, 8, 12, 16]):
+        keypoints[:, tip] = [0.05, 0.06 - 0.06 * i, 0.1]
+    keypoints[1, 8] = keypoints[1, 4] + [0.0, 0.0, 0.02]
+    asked = dexpilot(robot, keypoints, calibration(robot))
+    ends = [(robot.point_names[p], o) for p, o in zip(asked.point, asked.origin, strict=True)]
+    assert ends[0] == ("thumb_tip", robot.tip_ids[1])
+    assert [end for end in ends if end[1] == PALM] == [(f"{f}_tip", PALM) for f in robot.fingers]
+    np.testing.assert_allclose(asked.weight[0], [0.1] * 6 + [1.0] * 4)
+    np.testing.assert_allclose(asked.weight[1, 0], 200 / 10)
+    np.testing.assert_allclose(asked.target[1, 0], [0.0, 0.0, -1e-4], atol=1e-12)
+    tips = calibration(robot).tip_targets(keypoints)
+    np.testing.assert_allclose(asked.target[0, 0], tips[0, 0] - tips[0, 1])
+    np.testing.assert_allclose(asked.target[:, 6:], tips)
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"dexpilot"}))
 def test_a_reference_is_of_each_frame_alone(method):
     """Vectorised over frames: the same whether the frames come together or one by one."""
     robot = hand("ability")

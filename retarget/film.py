@@ -49,7 +49,7 @@ class Film:
         keypoints: Float[np.ndarray, "T 21 3"],
         side: str,
         hands: Mapping[str, tuple[RobotHand, Float[np.ndarray, "T nq"]]],
-        height: int = 384,
+        height: int = 320,
     ):
         self._keypoints = keypoints
         self._size = (height * 3 // 4 // 2 * 2, height)

@@ -35,8 +35,8 @@ def test_it_writes_trajectory_scores_video_and_contact_sheet(tmp_path):
     assert frames == 30
     assert seconds == pytest.approx(2.0, abs=0.1)
     sheet = np.asarray(Image.open(tmp_path / "out" / "contact_sheet.png"))
-    assert sheet.shape == (3 * 384, 2 * 288, 3)
-    assert np.ptp(sheet[:384].astype(int)) > 100
+    assert sheet.shape == (3 * 320, 2 * 240, 3)
+    assert np.ptp(sheet[:320].astype(int)) > 100
 
 
 def test_without_a_renderer_it_still_solves_and_says_what_is_missing(tmp_path, monkeypatch):

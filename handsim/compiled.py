@@ -22,4 +22,4 @@ def announce(function: Any, what: str) -> None:
     folder = Path(function.stats.cache_path)
     module = Path(function.py_func.__code__.co_filename).stem
     if not any(folder.glob(f"{module}.{function.__name__}-*.nbi")):
-        _log.warning("Compiling %s for this machine: some seconds, once.", what)
+        _log.warning("Compiling %s for this machine: up to a minute, once.", what)

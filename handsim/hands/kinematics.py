@@ -103,7 +103,7 @@ def place(tree, work):
 @njit(cache=True)
 def _place_joint(tree, work, j):
     parent = tree.parent[j]
-    still = np.empty((3, 3))
+    still = work.rotation[j]
     for r in range(3):
         work.origin[j, r] = tree.translation[j, r]
         for c in range(3):
@@ -123,24 +123,22 @@ def _place_joint(tree, work, j):
         for c in range(3):
             value += still[r, c] * tree.axis[j, c]
         work.axis[j, r] = value
-    _turn(tree, work, j, still)
+    _turn(tree, work, j)
 
 
 @njit(cache=True)
-def _turn(tree, work, j, still):
+def _turn(tree, work, j):
     """Apply the joint's own motion; Rodrigues: R = cos·1 + sin·[a]× + (1 − cos)·a aᵀ."""
     angle = work.q[j] - tree.zero[j]
     if tree.slides[j]:
         for r in range(3):
             work.origin[j, r] += angle * work.axis[j, r]
-            for c in range(3):
-                work.rotation[j, r, c] = still[r, c]
         return
     cos, sin = np.cos(angle), np.sin(angle)
     a0, a1, a2 = tree.axis[j, 0], tree.axis[j, 1], tree.axis[j, 2]
     v = 1.0 - cos
     for r in range(3):
-        s0, s1, s2 = still[r, 0], still[r, 1], still[r, 2]
+        s0, s1, s2 = work.rotation[j, r, 0], work.rotation[j, r, 1], work.rotation[j, r, 2]
         along = v * (s0 * a0 + s1 * a1 + s2 * a2)
         work.rotation[j, r, 0] = cos * s0 + along * a0 + sin * (s1 * a2 - s2 * a1)
         work.rotation[j, r, 1] = cos * s1 + along * a1 + sin * (s2 * a0 - s0 * a2)

@@ -30,7 +30,7 @@ def test_only_what_is_not_compiled_yet_is_announced(tmp_path, caplog, monkeypatc
     with caplog.at_level(logging.WARNING):
         announce(Function(), "twice the number")
         assert caplog.messages == [
-            "Compiling twice the number for this machine: some seconds, once."
+            "Compiling twice the number for this machine: up to a minute, once."
         ]
         (Path(tmp_path) / "fresh.double-1.py311.nbi").write_bytes(b"")
         announce(Function(), "twice the number")

@@ -15,6 +15,8 @@ SIDES = ("right", "left")
 EVERY = [(name, side) for name in NAMES for side in SIDES]
 MIRROR = np.diag([1.0, -1.0, 1.0])
 TIMESTEP = 1 / 480
+AERO_TOP = 1.5708
+"""Where mcp, pip and dip of a finger of the Aero hand end [rad]."""
 
 each_hand = pytest.mark.parametrize(("name", "side"), EVERY)
 
@@ -229,12 +231,36 @@ def test_couplings_are_those_of_the_figures(shared, name, side):
         quartic = four_bar["quartic_fit_0_to_1p74"]["polycoef"]
         fingers = ("index", "middle", "ring", "pinky")
         expected = {f"{f}_pip": (f"{f}_mcp", quartic) for f in fingers}
+    if name == "aero":
+        fingers = ("index", "middle", "ring", "pinky")
+        quartic = [0, 0, 0, 0, AERO_TOP**-3]
+        expected |= {f"{side}_{f}_dip": (f"{side}_{f}_mcp_flex", quartic) for f in fingers}
     assert found.keys() == expected.keys()
     for joint, (driver, polycoef) in expected.items():
         assert found[joint][0] == driver
         padded = np.zeros(5)
         padded[: len(polycoef)] = polycoef
         np.testing.assert_allclose(found[joint][1], padded, atol=1e-8)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_aeros_fingers_close_near_the_path_of_their_tendons(shared, side):
+    """Within 0.44 rad of mcp closing alone, then pip = dip; by the maker's seven motors."""
+    model, reference = compiled("aero", side), side_figures(shared, "aero", side)
+    motors = [actuator["name"] for actuator in reference["actuators"]]
+    assert [model.actuator(i).name for i in range(model.nu)] == motors
+    for finger in ("index", "middle", "ring", "pinky"):
+        mcp, pip, dip = (
+            model.joint(joint).qposadr[0] for joint in reference["fingers"][finger]["joints"]
+        )
+        closing = np.zeros((1001, model.nq))
+        closing[:, mcp] = np.linspace(0, AERO_TOP, 1001)
+        path = np.array([coupled(model, qpos) for qpos in closing])
+        np.testing.assert_array_equal(path[:, pip], path[:, dip])
+        assert (np.diff(path[:, dip]) > 0).all()
+        np.testing.assert_allclose(path[[0, -1]][:, dip], [0, AERO_TOP], atol=1e-6)
+        departure = np.minimum(path[:, dip], AERO_TOP - path[:, mcp])
+        assert departure.max() < 0.44
 
 
 # ---- frames

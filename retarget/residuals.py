@@ -55,9 +55,11 @@ def value_and_gradient(tree, work, spare, vectors, x, gradient):
             continue
         cost, scale = _measure(work, spare, vectors, r)
         value += cost
-        _pull(tree, work, spare, vectors.point[r], scale, gradient)
-        if vectors.origin[r] >= 0:
-            _pull(tree, work, spare, vectors.origin[r], -scale, gradient)
+        # One call for both ends: each call is compiled anew where it stands, for seconds.
+        for end in range(2):
+            point, sign = (vectors.point[r], 1.0) if end == 0 else (vectors.origin[r], -1.0)
+            if point >= 0:
+                _pull(tree, work, spare, point, sign * scale, gradient)
     return value
 
 
@@ -73,11 +75,11 @@ def value_and_derivatives(tree, work, spare, vectors, x, gradient, hessian):
         cost, scale = _measure(work, spare, vectors, r)
         value += cost
         spare.columns[:] = 0.0
-        _columns(tree, work, spare, vectors.point[r], 1.0)
-        _curvature(tree, work, spare, vectors.point[r], scale, hessian)
-        if vectors.origin[r] >= 0:
-            _columns(tree, work, spare, vectors.origin[r], -1.0)
-            _curvature(tree, work, spare, vectors.origin[r], -scale, hessian)
+        for end in range(2):
+            point, sign = (vectors.point[r], 1.0) if end == 0 else (vectors.origin[r], -1.0)
+            if point >= 0:
+                _columns(tree, work, spare, point, sign)
+                _curvature(tree, work, spare, point, sign * scale, hessian)
         _outer(spare, vectors.delta[r], scale, gradient, hessian)
     return value
 

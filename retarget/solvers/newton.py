@@ -120,78 +120,61 @@ def solve_clip(tree, work, spare, kept, problem, starts, x, cost, status):
 
     The first frame begins at the best of `starts` (S, m) and has no frame before to be near to.
     """
-    for s in range(starts.shape[0]):
-        kept.x[0] = starts[s]
-        tried, _ = _minimise(tree, work, spare, kept, problem, 0, starts[0])
-        if s == 0 or tried < cost[0]:
-            cost[0] = tried
-            x[0] = kept.x[0]
-    kept.x[0] = x[0]
-    kept.before[:] = x[0]
-    cost[0], status[0] = _minimise(tree, work, spare, kept, problem, 0, kept.before)
-    x[0] = kept.x[0]
     pause, in_vain = 0, RESTART_COST
-    for t in range(1, problem.target.shape[0]):
-        kept.x[0] = x[t - 1]
-        cost[t], status[t] = _minimise(tree, work, spare, kept, problem, t, x[t - 1])
-        x[t] = kept.x[0]
+    for t in range(problem.target.shape[0]):
+        kept.before[:] = x[max(t - 1, 0)]
+        smoothness = problem.smoothness if t > 0 else 0.0
         pause -= 1
-        due = cost[t] > RESTART_COST and (pause <= 0 or cost[t] > 1.5 * in_vain)
-        if due and not _restart(tree, work, spare, kept, problem, t, starts, x, cost, status):
+        again, moved = False, False
+        # One call for all attempts: each call is compiled anew where it stands, for seconds.
+        for attempt in range(starts.shape[0] + 1):
+            if attempt > 0:
+                again = cost[t] > RESTART_COST and (pause <= 0 or cost[t] > 1.5 * in_vain)
+                if not again:
+                    break
+                kept.x[0] = starts[attempt - 1]
+            else:
+                kept.x[0] = kept.before if t > 0 else starts[0]
+            tried, verdict, at = _minimise(tree, work, spare, kept, problem, t, smoothness)
+            if attempt == 0 or tried < (1.0 - RESTART_GAIN) * cost[t]:
+                moved = attempt > 0
+                cost[t], status[t] = tried, verdict
+                x[t] = kept.x[at]
+        if again and not moved:
             pause, in_vain = RESTART_PAUSE, cost[t]
 
 
 @njit(cache=True)
-def _restart(tree, work, spare, kept, problem, t, starts, x, cost, status):
-    """Move frame `t` to where another start leads, if that saves `RESTART_GAIN` of its cost."""
-    moved = False
-    for s in range(starts.shape[0]):
-        kept.x[0] = starts[s]
-        tried, verdict = _minimise(tree, work, spare, kept, problem, t, x[t - 1])
-        if tried < (1.0 - RESTART_GAIN) * cost[t]:
-            cost[t], status[t] = tried, verdict
-            x[t] = kept.x[0]
-            moved = True
-    return moved
-
-
-@njit(cache=True)
-def _minimise(tree, work, spare, kept, problem, t, previous):
-    """Newton's method on one frame from ``kept.x[0]``, where the minimiser is left."""
-    now, trial, damping = 0, 1, FIRST_DAMPING
-    value = _evaluate(tree, work, spare, kept, problem, t, previous, now)
-    verdict = OUT_OF_STEPS
+def _minimise(tree, work, spare, kept, problem, t, smoothness):
+    """Newton's method on one frame from ``kept.x[0]``: cost, verdict, and which x it ended at."""
+    now, trial, damping, value = 1, 0, FIRST_DAMPING, np.inf
     for _ in range(MAX_STEPS):
-        if _projected(kept, problem, now) < STATIONARY:
-            verdict = CONVERGED
-            break
-        while damping < MOST_DAMPING and not _step(kept, problem, now, trial, damping):
-            damping *= DAMPING_FACTOR
-        tried = _evaluate(tree, work, spare, kept, problem, t, previous, trial)
+        tried = _evaluate(tree, work, spare, kept, problem, t, smoothness, trial)
         if tried < value:
             now, trial, value = trial, now, tried
             damping = max(damping / DAMPING_FACTOR, LEAST_DAMPING)
         else:
             damping *= DAMPING_FACTOR
+        if _projected(kept, problem, now) < STATIONARY:
+            return value, CONVERGED, now
+        while damping < MOST_DAMPING and not _step(kept, problem, now, trial, damping):
+            damping *= DAMPING_FACTOR
         if damping >= MOST_DAMPING:
-            verdict = NO_PROGRESS
-            break
-    if now == 1:
-        kept.x[0] = kept.x[1]
-    return value, verdict
+            return value, NO_PROGRESS, now
+    return value, OUT_OF_STEPS, now
 
 
 @njit(cache=True)
-def _evaluate(tree, work, spare, kept, problem, t, previous, at):
+def _evaluate(tree, work, spare, kept, problem, t, smoothness, at):
     """The objective and its derivatives at ``kept.x[at]``."""
     x, gradient, hessian = kept.x[at], kept.gradient[at], kept.hessian[at]
     hessian[:] = 0.0
     value = 0.0
     for a in range(x.size):
-        away, bent = x[a] - previous[a], x[a] - problem.neutral[a]
-        value += 0.5 * (problem.smoothness * away * away + problem.posture * bent * bent)
-        gradient[a] = problem.smoothness * away + problem.posture * bent
-        hessian[a, a] = problem.smoothness + problem.posture
+        away, bent = x[a] - kept.before[a], x[a] - problem.neutral[a]
+        value += 0.5 * (smoothness * away * away + problem.posture * bent * bent)
+        gradient[a] = smoothness * away + problem.posture * bent
+        hessian[a, a] = smoothness + problem.posture
     vectors = Vectors(
         problem.origin, problem.point, problem.target[t], problem.weight[t], problem.delta
     )

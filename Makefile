@@ -24,18 +24,22 @@ wheel: $(VENV)/dev
 	rm -rf out/wheel
 	$(BIN)/python -m build --wheel --outdir out/wheel
 	$(PYTHON) -m venv out/wheel/venv
+	out/wheel/venv/bin/python -m pip install --quiet --upgrade pip
 	out/wheel/venv/bin/python -m pip install --quiet out/wheel/*.whl
 	mkdir out/wheel/elsewhere
 	cd out/wheel/elsewhere && ../venv/bin/retarget demo --hands allegro --out demo
 	test -s out/wheel/elsewhere/demo/scores.json
 
-$(VENV)/core: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+# The pip that comes with older Pythons takes forever to find versions that go together.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/core: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/dev: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/core
 

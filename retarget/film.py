@@ -6,27 +6,20 @@ from itertools import pairwise
 
 import mujoco
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
+from handsim.gallery import COLOURS, Picture
 from handsim.hands.robot_hand import RobotHand
 from handsim.render import Renderer, Segment
 from handsim.scene import IDENTITY_POSE, Scene, build_scene, build_stage
 from retarget.human.keypoints import CHAINS
 
 KNUCKLES = [CHAINS[finger][0] for finger in ("index", "middle", "ring", "pinky")]
-COLOURS = {
-    "thumb": (0.84, 0.37, 0.30, 1.0),
-    "index": (0.93, 0.62, 0.26, 1.0),
-    "middle": (0.38, 0.65, 0.42, 1.0),
-    "ring": (0.29, 0.55, 0.75, 1.0),
-    "pinky": (0.56, 0.44, 0.70, 1.0),
-}
 PALM_COLOUR = (0.62, 0.64, 0.67, 1.0)
 BONE, BALL = 0.0045, 0.0062
 """Radii [m] a finger's bones and joints are drawn with."""
 INK = (55, 60, 66)
-Picture = UInt8[np.ndarray, "H W 3"]
 
 
 class Film:

@@ -21,6 +21,8 @@ import mujoco
 import numpy as np
 from jaxtyping import Float, Int
 
+from handsim.hands.couplings import joint_couplings
+
 BANDWIDTH_HZ = 25.0
 DAMPING_RATIO = 1.0
 TIP_FORCE = 20.0
@@ -41,31 +43,6 @@ class Gains(NamedTuple):
     kp: Float[np.ndarray, " nu"]
     kv: Float[np.ndarray, " nu"]
     damping: Float[np.ndarray, " nv"]
-
-
-class Coupling(NamedTuple):
-    """A joint equality: `joint` follows `driver` by a polynomial (constant term first)."""
-
-    joint: int
-    driver: int
-    polycoef: Float[np.ndarray, " 5"]
-
-
-def joint_couplings(model: mujoco.MjModel) -> list[Coupling]:
-    """The joint equalities of a hand, each after the one that moves its driver."""
-    joint_equality = int(mujoco.mjtEq.mjEQ_JOINT)
-    found = {
-        int(model.eq_obj1id[i]): Coupling(
-            int(model.eq_obj1id[i]), int(model.eq_obj2id[i]), model.eq_data[i, :5].copy()
-        )
-        for i in range(model.neq)
-        if int(model.eq_type[i]) == joint_equality and model.eq_obj2id[i] >= 0
-    }
-
-    def depth(joint: int) -> int:
-        return 0 if joint not in found else 1 + depth(found[joint].driver)
-
-    return [found[joint] for joint in sorted(found, key=depth)]
 
 
 def sample_poses(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from handsim.hands import actuation
+from handsim.hands.couplings import joint_couplings
 
 ARMATURE = 1e-4
 """Rotor inertia of a joint that has none [kg m²]."""
@@ -93,7 +94,7 @@ def _name_actuators(spec: mujoco.MjSpec) -> None:
 def _undriven(model: mujoco.MjModel) -> list[str]:
     """Independent joints that no actuator moves."""
     moved = np.atleast_1d(_moved(model).any(axis=0))
-    followers = {c.joint for c in actuation.joint_couplings(model)}
+    followers = {c.joint for c in joint_couplings(model)}
     return [model.joint(j).name for j in range(model.njnt) if not moved[j] and j not in followers]
 
 
@@ -108,7 +109,7 @@ def _moved(model: mujoco.MjModel) -> Bool[np.ndarray, "nu nv"]:
             moment, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind
         )
     moved = moment @ actuation.coupling_matrix(model, data.qpos) != 0
-    moved[:, [c.joint for c in actuation.joint_couplings(model)]] = False
+    moved[:, [c.joint for c in joint_couplings(model)]] = False
     return moved
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.files import replacing
-from handsim.hands import actuation
+from handsim.hands.couplings import joint_couplings
 from handsim.hands.drives import shared_drives
 from handsim.hands.frame_search import find_frames
 from handsim.hands.frames import Coupling, HandFrames, HandHints, add_couplings, toml_of
@@ -92,7 +92,7 @@ def propose(path: str | Path) -> Proposal:
         model.joint(c.joint).name: Coupling(
             model.joint(c.driver).name, tuple(np.trim_zeros(c.polycoef, "b").tolist())
         )
-        for c in actuation.joint_couplings(model)
+        for c in joint_couplings(model)
     }
     return Proposal(path, path.stem, frames, couplings | corrected, corrected, (*doubts, *more))
 
@@ -100,7 +100,7 @@ def propose(path: str | Path) -> Proposal:
 def _corrected_couplings(model: mujoco.MjModel) -> tuple[dict[str, Coupling], list[str]]:
     """Linear couplings whose sign the follower's range contradicts, turned round; and doubts."""
     corrected, doubts = {}, []
-    for joint, driver, polycoef in actuation.joint_couplings(model):
+    for joint, driver, polycoef in joint_couplings(model):
         if polycoef[2:].any() or not polycoef[1]:
             continue
         limits, driven = model.jnt_range[joint], model.jnt_range[driver]

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq, minimize
 
 from handsim.errors import InputError, unknown
+from handsim.hands.couplings import joint_couplings
 from handsim.hands.kinematic_tree import KinematicTree
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
@@ -51,6 +52,7 @@ class RobotHand:
         limits: joint limits [rad]; those of an independent joint keep its followers inside theirs.
         neutral: the resting configuration: zero, clipped into the limits, couplings applied.
         actuator_names: in ctrl order.
+        couplings: dependent joint → (driver, polynomial), each after its driver's own.
         point_names: the names of all points, ``<finger>_<joint>``.
         tree: the compiled kinematics below the palm.
     """
@@ -70,8 +72,7 @@ class RobotHand:
         self.point_names = tuple(
             f"{f}_{p}" for f in self.fingers for p in _JOINT_POINTS if f"{f}_{p}" in sites
         )
-        self.couplings = _couplings(self.model)
-        self._followers = sorted(self.couplings, key=self._depth)
+        self.couplings = {c.joint: (c.driver, c.polycoef) for c in joint_couplings(self.model)}
         self.tree = KinematicTree(
             self.model, sites[PALM_SITE], [sites[p] for p in self.point_names], self.couplings
         )
@@ -131,7 +132,7 @@ class RobotHand:
         x = np.asarray(x, dtype=np.float64)
         qpos = np.zeros((*x.shape[:-1], self.nq))
         qpos[..., self.independent_ids] = x
-        for joint in self._followers:
+        for joint in self.couplings:
             driver, polycoef = self.couplings[joint]
             offset = qpos[..., driver] - self.model.qpos0[driver]
             value = np.polynomial.polynomial.polyval(offset, polycoef)
@@ -198,13 +199,6 @@ class RobotHand:
     def _nearness(self, x: Float[np.ndarray, " m"], finger: int) -> float:
         return -float(np.linalg.norm(self.tips(self.expand(x)[None])[0, finger]))
 
-    def _depth(self, joint: int) -> int:
-        """How many couplings lie between a joint and an independent one."""
-        depth = 0
-        while joint in self.couplings:
-            joint, depth = self.couplings[joint][0], depth + 1
-        return depth
-
     def _checked(self, qpos: Float[np.ndarray, "..."]) -> Float[np.ndarray, " nq"]:
         qpos = np.asarray(qpos, dtype=np.float64)
         if qpos.shape != (self.nq,):
@@ -235,7 +229,7 @@ class RobotHand:
     def _limits(self) -> Float[np.ndarray, "nq 2"]:
         """The model's ranges, an independent joint's cut to what keeps its followers in theirs."""
         limits = self.model.jnt_range.copy()
-        for joint in self._followers:
+        for joint in self.couplings:
             driver = joint
             while driver in self.couplings:
                 driver = self.couplings[driver][0]
@@ -293,14 +287,3 @@ def _compiled(spec: mujoco.MjSpec, name: str) -> mujoco.MjModel:
                 "expected every joint of a hand to be one."
             )
     return model
-
-
-def _couplings(model: mujoco.MjModel) -> dict[int, tuple[int, Float[np.ndarray, " 5"]]]:
-    """Dependent joint → (driver, polynomial), from the model's joint equalities."""
-    return {
-        int(model.eq_obj1id[i]): (int(model.eq_obj2id[i]), model.eq_data[i, :5].copy())
-        for i in range(model.neq)
-        if int(model.eq_type[i]) == int(mujoco.mjtEq.mjEQ_JOINT)
-        and model.eq_active0[i]
-        and model.eq_obj2id[i] >= 0
-    }

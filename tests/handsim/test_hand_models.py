@@ -9,6 +9,7 @@ import pytest
 import handsim
 from handsim.assets import ASSETS, read_toml
 from handsim.hands import actuation
+from handsim.hands.couplings import joint_couplings
 
 NAMES = handsim.hand_names()
 SIDES = ("right", "left")
@@ -51,7 +52,7 @@ def side_figures(shared, name, side):
 def coupled(model, qpos):
     """`qpos` with every follower on its polynomial."""
     qpos = np.array(qpos)
-    for joint, driver, polycoef in actuation.joint_couplings(model):
+    for joint, driver, polycoef in joint_couplings(model):
         qpos[joint] = np.polynomial.polynomial.polyval(qpos[driver], polycoef)
     return qpos
 
@@ -188,7 +189,7 @@ def test_every_joint_has_a_range_that_holds_the_neutral_pose(name, side):
 def test_followers_can_follow(name, side):
     """A follower's range holds the polynomial's image, and nothing but the equality drives it."""
     model = compiled(name, side)
-    for joint, driver, polycoef in actuation.joint_couplings(model):
+    for joint, driver, polycoef in joint_couplings(model):
         path = np.linspace(*model.jnt_range[driver], 1001)
         image = np.polynomial.polynomial.polyval(path, polycoef)
         low, high = model.jnt_range[joint]
@@ -203,7 +204,7 @@ def test_each_independent_joint_has_one_actuator(name, side):
     mujoco.mju_sparse2dense(
         moment, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind
     )
-    followers = [c.joint for c in actuation.joint_couplings(model)]
+    followers = [c.joint for c in joint_couplings(model)]
     driven = np.delete(moment != 0, followers, axis=1)
     assert (driven.sum(axis=0) == 1).all()
     assert (driven.sum(axis=1) == 1).all()
@@ -214,7 +215,7 @@ def test_couplings_are_those_of_the_figures(shared, name, side):
     model, reference = compiled(name, side), side_figures(shared, name, side)
     found = {
         model.joint(c.joint).name: (model.joint(c.driver).name, c.polycoef)
-        for c in actuation.joint_couplings(model)
+        for c in joint_couplings(model)
     }
     expected = {}
     for coupling in reference["couplings"]:
@@ -452,7 +453,7 @@ def test_random_control_is_survived(name, side):
 def test_couplings_hold_while_a_hand_moves(name, side):
     """Closing over half a second keeps the followers within 0.02 rad of their polynomials."""
     model = compiled(name, side)
-    if not actuation.joint_couplings(model):
+    if not joint_couplings(model):
         pytest.skip("no couplings")
     data = at_neutral(model)
     start = data.actuator_length.copy()

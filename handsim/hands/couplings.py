@@ -1,0 +1,34 @@
+"""How a hand's joints hang together: the joint equalities of its MuJoCo model."""
+
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+
+class Coupling(NamedTuple):
+    """A joint equality: `joint` follows `driver` by a polynomial (constant term first)."""
+
+    joint: int
+    driver: int
+    polycoef: Float[np.ndarray, " 5"]
+
+
+def joint_couplings(model: mujoco.MjModel) -> list[Coupling]:
+    """The joint equalities of a hand, each after the one that moves its driver."""
+    joint_equality = int(mujoco.mjtEq.mjEQ_JOINT)
+    found = {
+        int(model.eq_obj1id[i]): Coupling(
+            int(model.eq_obj1id[i]), int(model.eq_obj2id[i]), model.eq_data[i, :5].copy()
+        )
+        for i in range(model.neq)
+        if int(model.eq_type[i]) == joint_equality
+        and model.eq_active0[i]
+        and model.eq_obj2id[i] >= 0
+    }
+
+    def depth(joint: int) -> int:
+        return 0 if joint not in found else 1 + depth(found[joint].driver)
+
+    return [found[joint] for joint in sorted(found, key=depth)]

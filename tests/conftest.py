@@ -41,3 +41,23 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def can_render():
+    """Whether some OpenGL library renders here."""
+    from handsim.errors import MissingExtraError
+    from handsim.opengl import context_class
+
+    try:
+        context_class()
+    except MissingExtraError:
+        return False
+    return True
+
+
+@pytest.fixture
+def opengl(can_render):
+    """Tests that draw skip where nothing can render."""
+    if not can_render:
+        pytest.skip("no OpenGL library renders here")

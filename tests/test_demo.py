@@ -24,6 +24,7 @@ def short_sample(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(demo, "SAMPLE", path)
 
 
+@pytest.mark.usefixtures("opengl")
 def test_it_writes_trajectory_scores_video_and_contact_sheet(tmp_path):
     made = demo.demo(tmp_path / "out", ("ability", "allegro"))
     names = {file.name for file in made.files}

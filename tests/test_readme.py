@@ -36,7 +36,7 @@ def test_the_example_runs(beside_a_motion):
     assert (beside_a_motion / "episodes.hdf5").exists()
 
 
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("opengl", "unchecked")
 def test_the_commands_run(beside_a_motion):
     blocks = [text for _, text in BLOCKS if text.startswith("retarget")]
     for line in "".join(blocks).splitlines():

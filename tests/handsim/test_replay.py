@@ -122,6 +122,7 @@ def test_another_trajectory_can_be_commanded():
     assert rollout.info["joint_rmse"][10:].mean() > 0.1
 
 
+@pytest.mark.usefixtures("opengl")
 def test_cameras_and_annotations_come_along():
     env = env_of(width=32, height=24)
     keypoints = np.random.default_rng(0).normal(size=(env.steps + 1, 21, 3))

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.errors import InputError
+from handsim.hands.capsules import colliding, tip_body
 from handsim.hands.robot_hand import RobotHand
 from handsim.scene import Scene
 
@@ -59,7 +60,7 @@ def tip_forces(scene: Scene, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
     It is the sum over the contacts found in the last physics step.
     """
     model = scene.model
-    bodies = [_tip_body(model, f) for f in scene.hand.fingers]
+    bodies = [tip_body(model, f) for f in scene.hand.fingers]
     forces = np.zeros((len(bodies), 3))
     wrench = np.zeros(6)
     for i in range(data.ncon):
@@ -81,21 +82,5 @@ def _checked(hand: RobotHand, qpos: Float[np.ndarray, "..."]) -> Float[np.ndarra
     return qpos
 
 
-def _tip_body(model: mujoco.MjModel, finger: str) -> int:
-    """The body that carries the fingertip's site, or its closest ancestor with colliding geoms."""
-    body = int(model.site_bodyid[model.site(f"{finger}_tip").id])
-    while body and not _colliding(model, body):
-        body = int(model.body_parentid[body])
-    if not body:
-        raise InputError(f"Finger {finger!r} has no colliding geom; expected one on its last link.")
-    return body
-
-
 def _tip_geoms(model: mujoco.MjModel, finger: str) -> list[int]:
-    return _colliding(model, _tip_body(model, finger))
-
-
-def _colliding(model: mujoco.MjModel, body: int) -> list[int]:
-    first = int(model.body_geomadr[body])
-    geoms = range(first, first + int(model.body_geomnum[body]))
-    return [g for g in geoms if model.geom_contype[g] or model.geom_conaffinity[g]]
+    return colliding(model, tip_body(model, finger))

@@ -128,7 +128,7 @@ def calibrate(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Calibr
     chosen = keypoints[np.unique(np.linspace(0, len(keypoints) - 1, FRAMES).astype(int))]
     for _ in range(ROUNDS):
         reference = fingertips(hand, calibration.tip_targets(chosen))
-        objective = Objective(hand, reference, smoothness=1e-4)
+        objective = Objective(hand, replace(reference, smoothness=1e-4))
         tips = hand.tips(objective.qpos(newton(objective).x))
         calibration = _refit(calibration, chosen, tips)
     return calibration

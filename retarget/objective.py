@@ -1,26 +1,25 @@
 """One smooth function of a hand's independent joints: value, gradient and Hessian of a reference.
 
-    E(x) = Σ_r w_r H_δ(‖v_r(x) − target_r‖) / L²
-           + ½ smoothness ‖x − x_previous‖² + ½ posture ‖x − x_neutral‖²
+    E(x_1 … x_T) = Σ_t E_t(x_t) + ½ smoothness Σ_t ‖x_t − x_{t−1}‖² + jerk Σ_t Σ_k H_ε(Δ³x_tk)
+
+    E_t(x) = Σ_r w_r H_δ(‖v_r(x) − target_r‖) / L²                      vectors
+             + ½ Σ_g (pull_g + [d_g < target_g] push_g) (d_g(x) − target_g)² / L²    gaps
+             + ½ collision Σ_k min(0, d_k(x) − 1 mm)² / L²              pairs of capsules
+             + ½ Σ_j w_j (x_j − target_j)² + ½ posture ‖x − x_neutral‖²
 
 with L = 10 mm, which brings lengths and angles to one order of magnitude (in metres, solvers stop
-millimetres early). The regularisers are part of the value as well as of the gradient.
+millimetres early). The regularisers are part of the value as well as of the gradient. A solver
+that goes frame by frame minimises the terms of one frame with the frames before it held; it leaves
+out the jerk, which needs the frames after it too.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from handsim.hands.capsules import Surface, surface
 from handsim.hands.robot_hand import RobotHand
 from retarget.reference import Reference
-from retarget.residuals import (
-    Vectors,
-    scratch,
-    value_and_derivatives,
-    value_and_gradient,
-)
-
-SMOOTHNESS = 0.05
-POSTURE = 0.003
+from retarget.residuals import Terms, frame_derivatives, scratch
 
 
 class Objective:
@@ -30,26 +29,25 @@ class Objective:
         low, high: bounds of those joints [rad].
         neutral: their resting values [rad].
         size: how many they are.
-        tree, work, spare, ends, delta: what compiled code reads and writes.
+        tree, work, spare, terms: what compiled code reads and writes.
     """
 
-    def __init__(
-        self,
-        hand: RobotHand,
-        reference: Reference,
-        smoothness: float = SMOOTHNESS,
-        posture: float = POSTURE,
-    ):
+    def __init__(self, hand: RobotHand, reference: Reference):
         self.hand, self.reference = hand, reference
-        self.smoothness, self.posture = smoothness, posture
         self.inputs = hand.tree.input_ids
         self.low, self.high = np.ascontiguousarray(hand.limits[self.inputs].T)
         self.neutral = hand.neutral[self.inputs]
         self.size = len(self.inputs)
-        self.tree, self.work = hand.tree.arrays, hand.tree.workspace()
+        touching = reference.gaps is not None or reference.collision > 0
+        shape = surface(hand) if touching else None
+        kinematics = hand.tree if shape is None else shape.tree
+        self.tree, self.work = kinematics.arrays, kinematics.workspace()
         self.spare = scratch(self.size)
-        self.ends = reference.origin.astype(np.int64), reference.point.astype(np.int64)
-        self.delta = np.full(len(reference.point), reference.delta)
+        self.terms = self._terms(shape)
+        self._hessian = np.zeros((self.size, self.size))
+
+    def __len__(self) -> int:
+        return len(self.reference)
 
     def evaluate(
         self,
@@ -59,41 +57,96 @@ class Objective:
         gradient: Float[np.ndarray, " m"],
     ) -> float:
         """E at `x` in one frame; `gradient` is overwritten with ∂E/∂x."""
-        value = self._regularise(x, previous, gradient)
-        return value + value_and_gradient(
-            self.tree, self.work, self.spare, self.vectors(frame), x, gradient
-        )
+        return self._differentiate(frame, x, previous, gradient, self._hessian, False)
 
     def derivatives(
         self, frame: int, x: Float[np.ndarray, " m"], previous: Float[np.ndarray, " m"]
     ) -> tuple[float, Float[np.ndarray, " m"], Float[np.ndarray, "m m"]]:
         """E, ∂E/∂x and ∂²E/∂x² at `x` in one frame."""
-        gradient = np.zeros(self.size)
-        hessian = (self.smoothness + self.posture) * np.eye(self.size)
-        value = self._regularise(x, previous, gradient)
-        value += value_and_derivatives(
-            self.tree, self.work, self.spare, self.vectors(frame), x, gradient, hessian
-        )
+        gradient, hessian = np.zeros(self.size), np.zeros((self.size, self.size))
+        value = self._differentiate(frame, x, previous, gradient, hessian, True)
         return value, gradient, np.tril(hessian) + np.tril(hessian, -1).T
-
-    def vectors(self, frame: int) -> Vectors:
-        """One frame's residuals as compiled code reads them."""
-        target, weight = self.reference.target[frame], self.reference.weight[frame]
-        return Vectors(*self.ends, target, weight, self.delta)
-
-    def _regularise(
-        self,
-        x: Float[np.ndarray, " m"],
-        previous: Float[np.ndarray, " m"],
-        gradient: Float[np.ndarray, " m"],
-    ) -> float:
-        """The regularisers' value; their gradient overwrites `gradient`."""
-        away, bent = x - previous, x - self.neutral
-        gradient[:] = self.smoothness * away + self.posture * bent
-        return 0.5 * self.smoothness * float(away @ away) + 0.5 * self.posture * float(bent @ bent)
 
     def qpos(self, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
         """The whole hand's qpos [rad]: `x`, couplings applied, joints before the palm neutral."""
         qpos = np.broadcast_to(self.hand.neutral, (*x.shape[:-1], self.hand.nq)).copy()
         qpos[..., self.inputs] = x
         return self.hand.expand(self.hand.reduce(qpos))
+
+    def _differentiate(
+        self,
+        frame: int,
+        x: Float[np.ndarray, " m"],
+        previous: Float[np.ndarray, " m"],
+        gradient: Float[np.ndarray, " m"],
+        hessian: Float[np.ndarray, "m m"],
+        second: bool,
+    ) -> float:
+        return frame_derivatives(
+            self.tree,
+            self.work,
+            self.spare,
+            self.terms,
+            frame,
+            x,
+            previous,
+            self.reference.smoothness,
+            gradient,
+            hessian,
+            second,
+        )
+
+    def _terms(self, shape: Surface | None) -> Terms:
+        reference, frames = self.reference, len(self.reference)
+        joints, gaps, none = reference.joints, reference.gaps, np.zeros((frames, self.size))
+        gap_ends, gap_radius = _tip_pairs(shape, gaps.pairs if gaps else _NO_PAIRS)
+        pair_ends, pair_radius = _capsule_pairs(shape)
+        no_gaps = np.zeros((frames, 0))
+        return Terms(
+            origin=reference.origin.astype(np.int64),
+            point=reference.point.astype(np.int64),
+            target=_contiguous(reference.target),
+            weight=_contiguous(reference.weight),
+            delta=_contiguous(np.broadcast_to(reference.delta, len(reference.point))),
+            joint_target=_contiguous(joints.target if joints else none),
+            joint_weight=_contiguous(joints.weight if joints else none),
+            gap_ends=gap_ends,
+            gap_radius=gap_radius,
+            gap_target=_contiguous(gaps.target if gaps else no_gaps),
+            gap_pull=_contiguous(gaps.pull if gaps else no_gaps),
+            gap_push=_contiguous(gaps.push if gaps else no_gaps),
+            pair_ends=pair_ends,
+            pair_radius=pair_radius,
+            collision=float(reference.collision),
+            smoothness=float(reference.smoothness),
+            posture=float(reference.posture),
+            neutral=self.neutral,
+            low=self.low,
+            high=self.high,
+        )
+
+
+_NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
+
+
+def _tip_pairs(
+    shape: Surface | None, pairs: Int[np.ndarray, "G 2"]
+) -> tuple[Int[np.ndarray, "G 4"], Float[np.ndarray, " G"]]:
+    """Ends and radii of the pads that gaps are between; a pad is a segment of no length."""
+    if shape is None:
+        return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
+    first, second = shape.pads[pairs].T
+    return np.stack([first, first, second, second], axis=1), shape.pad_radius[pairs].sum(axis=1)
+
+
+def _capsule_pairs(
+    shape: Surface | None,
+) -> tuple[Int[np.ndarray, "K 4"], Float[np.ndarray, " K"]]:
+    """Ends and radii of the capsules that must not overlap."""
+    if shape is None:
+        return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
+    return shape.ends[shape.pairs].reshape(-1, 4), shape.radius[shape.pairs].sum(axis=1)
+
+
+def _contiguous(array: np.ndarray) -> Float[np.ndarray, "..."]:
+    return np.ascontiguousarray(array, dtype=np.float64)

@@ -1,6 +1,6 @@
 """Reference: what a robot hand should match in each frame, derived from the human alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,6 +10,42 @@ from handsim.hands.robot_hand import RobotHand
 
 PALM = -1
 """The index that stands for the palm's origin where a point's index is expected."""
+SMOOTHNESS = 0.05
+POSTURE = 0.003
+
+
+@dataclass(frozen=True, eq=False)
+class Joints:
+    """Wanted values of a hand's independent joints below the palm, in each of T frames.
+
+    They cost ½ weight (q − target)². The joints are those of `hand.tree.input_ids`.
+
+    Attributes:
+        target: [rad].
+        weight: non-negative [1/rad²].
+    """
+
+    target: Float[np.ndarray, "T m"]
+    weight: Float[np.ndarray, "T m"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Wanted distances between the surfaces of G pairs of fingertips, in each of T frames.
+
+    With d the distance of two tips' surfaces (`handsim.hands.capsules`: about the pads' centres),
+    a pair costs ½ (pull + [d < target] push) (d − target)² / L².
+
+    Attributes:
+        pairs: positions in the hand's fingers.
+        target: [m].
+        pull, push: non-negative.
+    """
+
+    pairs: Int[np.ndarray, "G 2"]
+    target: Float[np.ndarray, "T G"]
+    pull: Float[np.ndarray, "T G"]
+    push: Float[np.ndarray, "T G"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,13 +53,20 @@ class Reference:
     """R vectors between points of a robot hand, with a target and a weight in each of T frames.
 
     The cost of vector r in frame t is ``weight · H_δ(‖p_point − p_origin − target‖)``, with the
-    Huber function H_δ(d) = d²/2 for d ≤ δ and δ (d − δ/2) beyond.
+    Huber function H_δ(d) = d²/2 for d ≤ δ and δ (d − δ/2) beyond. Joint targets, gaps between
+    fingertips and regularisers come beside them; `retarget.objective` has the whole sum.
 
     Attributes:
         origin, point: positions in the hand's `point_names` of each vector's ends, or `PALM`.
         target: wanted vectors in the robot's palm frame [m].
         weight: non-negative; 0 switches a vector off in a frame.
-        delta: the Huber function's δ [m].
+        delta: the Huber function's δ [m], of all vectors or of each.
+        joints: joint targets.
+        gaps: distances between fingertips' surfaces.
+        collision: weight of self-collision; 0 does not look for it.
+        smoothness: weight of the change from the frame before [1/rad²].
+        posture: weight of the distance from the neutral pose [1/rad²].
+        jerk: weight of the third difference, which couples four frames; 0 for none.
 
     Raises:
         InputError: shapes disagree, or a target or weight is not finite.
@@ -33,7 +76,13 @@ class Reference:
     point: Int[np.ndarray, " R"]
     target: Float[np.ndarray, "T R 3"]
     weight: Float[np.ndarray, "T R"]
-    delta: float
+    delta: float | Float[np.ndarray, " R"]
+    joints: Joints | None = None
+    gaps: Gaps | None = None
+    collision: float = 0.0
+    smoothness: float = field(default=SMOOTHNESS, kw_only=True)
+    posture: float = field(default=POSTURE, kw_only=True)
+    jerk: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         frames, count = np.shape(self.weight)
@@ -42,7 +91,16 @@ class Reference:
                 f"target: shape {np.shape(self.target)}, expected ({frames}, {count}, 3) for the "
                 f"{count} vectors and {frames} frames of weight."
             )
-        if not (np.isfinite(self.target).all() and np.isfinite(self.weight).all()):
+        for part in (self.joints, self.gaps):
+            if part is not None and len(part.target) != frames:
+                raise InputError(
+                    f"{type(part).__name__} has {len(part.target)} frames, expected {frames} as "
+                    "the vectors."
+                )
+        arrays = [self.target, self.weight]
+        arrays += [self.joints.target, self.joints.weight] if self.joints else []
+        arrays += [self.gaps.target, self.gaps.pull, self.gaps.push] if self.gaps else []
+        if not all(np.isfinite(array).all() for array in arrays):
             raise InputError("target or weight is not finite; expected valid frames only.")
 
     def __len__(self) -> int:

@@ -19,6 +19,13 @@ from handsim.hands.kinematics import (
 )
 
 
+class BodyPoint(NamedTuple):
+    """A point fixed to a body: the body's id and the point in its frame [m]."""
+
+    body: int
+    position: Float[np.ndarray, " 3"]
+
+
 class KinematicTree:
     """The compiled kinematics of the joints between a hand's palm frame and its points.
 
@@ -32,7 +39,7 @@ class KinematicTree:
         self,
         model: mujoco.MjModel,
         palm_site: int,
-        point_sites: list[int],
+        points: list[BodyPoint],
         couplings: dict[int, tuple[int, Float[np.ndarray, " 5"]]],
     ):
         """Read the tree out of `model`.
@@ -40,16 +47,16 @@ class KinematicTree:
         Args:
             model: a hand whose joints are all hinges or slides.
             palm_site: id of the site that is the palm frame.
-            point_sites: ids of the sites whose positions are wanted.
+            points: those whose positions are wanted.
             couplings: dependent joint id → (driver joint id, polynomial coefficients).
 
         Raises:
-            InputError: a point is not carried by the palm.
+            InputError: the palm does not carry a point.
         """
         moving, frames = _frames_below(model, palm_site)
         joints = [m.joint for m in moving]
         index = {joint: i for i, joint in enumerate(joints)}
-        hung = [_hang(model, site, frames) for site in point_sites]
+        hung = [_hang(model, point, frames) for point in points]
         inputs = [j for j in joints if j not in couplings]
         self.joint_ids = model.jnt_qposadr[joints].astype(np.int64)
         self.input_ids = model.jnt_qposadr[inputs].astype(np.int64)
@@ -102,7 +109,9 @@ class KinematicTree:
         for point in range(len(work.points)):
             j = self.arrays.point_joint[point]
             while j != PALM:
-                columns[point, :, self.joint_ids[j]] = column(self.arrays, work, j, point)
+                columns[point, :, self.joint_ids[j]] = column(
+                    self.arrays, work, j, *work.points[point]
+                )
                 j = self.arrays.parent[j]
         return columns
 
@@ -169,17 +178,16 @@ def _frames_below(model: mujoco.MjModel, palm_site: int) -> tuple[list[_Moving],
 
 
 def _hang(
-    model: mujoco.MjModel, site: int, frames: dict[int, _Frame]
+    model: mujoco.MjModel, point: BodyPoint, frames: dict[int, _Frame]
 ) -> tuple[int, Float[np.ndarray, " 3"]]:
-    """The joint that carries a site and the site's place in that joint's frame [m]."""
-    body = int(model.site_bodyid[site])
-    if body not in frames:
+    """The joint that carries a point and the point's place in that joint's frame [m]."""
+    if point.body not in frames:
         raise InputError(
-            f"Site {model.site(site).name!r} hangs on body {model.body(body).name!r}, which the "
-            "palm does not carry; expected a body below the palm."
+            f"A point hangs on body {model.body(point.body).name!r}, which the palm does not "
+            "carry; expected a body below the palm."
         )
-    joint, rotation, translation = frames[body]
-    return joint, translation + rotation @ model.site_pos[site]
+    joint, rotation, translation = frames[point.body]
+    return joint, translation + rotation @ point.position
 
 
 def _matrix(quat: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:

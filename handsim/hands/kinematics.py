@@ -146,14 +146,12 @@ def _turn(tree, work, j):
 
 
 @njit(cache=True)
-def column(tree, work, j, point):
-    """∂point/∂q_j (3,) for a joint `j` that carries the point, after `place`."""
+def column(tree, work, j, p0, p1, p2):
+    """∂p/∂q_j (3,) of a point at `p` that joint `j` carries, after `place`."""
     a0, a1, a2 = work.axis[j, 0], work.axis[j, 1], work.axis[j, 2]
     if tree.slides[j]:
         return a0, a1, a2
-    l0 = work.points[point, 0] - work.origin[j, 0]
-    l1 = work.points[point, 1] - work.origin[j, 1]
-    l2 = work.points[point, 2] - work.origin[j, 2]
+    l0, l1, l2 = p0 - work.origin[j, 0], p1 - work.origin[j, 1], p2 - work.origin[j, 2]
     return a1 * l2 - a2 * l1, a2 * l0 - a0 * l2, a0 * l1 - a1 * l0
 
 
@@ -178,7 +176,8 @@ def derivatives(tree, work, jacobian, hessian):
         j = tree.point_joint[point]
         while j >= 0:
             b = tree.input_of[j]
-            moved[0], moved[1], moved[2] = column(tree, work, j, point)
+            p0, p1, p2 = work.points[point, 0], work.points[point, 1], work.points[point, 2]
+            moved[0], moved[1], moved[2] = column(tree, work, j, p0, p1, p2)
             for k in range(3):
                 jacobian[point, k, b] += work.slope[j] * moved[k]
                 hessian[point, k, b, b] += work.bend[j] * moved[k]

@@ -1,5 +1,6 @@
 """RobotHand: one MuJoCo hand under canonical names, with its kinematics and its couplings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,7 +12,7 @@ from scipy.optimize import brentq, minimize
 
 from handsim.errors import InputError, unknown
 from handsim.hands.couplings import joint_couplings
-from handsim.hands.kinematic_tree import KinematicTree
+from handsim.hands.kinematic_tree import BodyPoint, KinematicTree
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 Side = Literal["right", "left"]
@@ -73,9 +74,7 @@ class RobotHand:
             f"{f}_{p}" for f in self.fingers for p in _JOINT_POINTS if f"{f}_{p}" in sites
         )
         self.couplings = {c.joint: (c.driver, c.polycoef) for c in joint_couplings(self.model)}
-        self.tree = KinematicTree(
-            self.model, sites[PALM_SITE], [sites[p] for p in self.point_names], self.couplings
-        )
+        self.tree = self.kinematics()
         self.independent_ids = np.array(
             [j for j in range(self.model.njnt) if j not in self.couplings], dtype=np.int64
         )
@@ -122,6 +121,17 @@ class RobotHand:
             for finger, row in enumerate(distances.argmax(axis=0))
         ]
         return np.array([-result.fun for result in refined])
+
+    def kinematics(self, further: Sequence[BodyPoint] = ()) -> KinematicTree:
+        """The compiled kinematics of the hand's points, in their order, and `further` ones.
+
+        Raises:
+            InputError: the palm does not carry one of them.
+        """
+        sites = [self.model.site(name).id for name in self.point_names]
+        named = [BodyPoint(int(self.model.site_bodyid[i]), self.model.site_pos[i]) for i in sites]
+        palm = self.model.site(PALM_SITE).id
+        return KinematicTree(self.model, palm, [*named, *further], self.couplings)
 
     def spec(self) -> mujoco.MjSpec:
         """A fresh copy of the hand's spec, for building scenes."""

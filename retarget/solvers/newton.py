@@ -20,7 +20,7 @@ from numba import njit
 
 from handsim.compiled import announce
 from retarget.objective import Objective
-from retarget.residuals import Vectors, value_and_derivatives
+from retarget.residuals import frame_derivatives
 from retarget.solvers.solved import Solved
 
 CONVERGED, OUT_OF_STEPS, NO_PROGRESS = 0, 1, 2
@@ -35,21 +35,6 @@ RESTART_GAIN = 0.01
 """Share of the cost a restart must save to be taken."""
 RESTART_PAUSE = 4
 """Frames after a restart in vain."""
-
-
-class Problem(NamedTuple):
-    """All frames of an objective as compiled code reads them; see `retarget.objective`."""
-
-    origin: Int[np.ndarray, " R"]
-    point: Int[np.ndarray, " R"]
-    target: Float[np.ndarray, "T R 3"]
-    weight: Float[np.ndarray, "T R"]
-    delta: Float[np.ndarray, " R"]
-    low: Float[np.ndarray, " m"]
-    high: Float[np.ndarray, " m"]
-    neutral: Float[np.ndarray, " m"]
-    smoothness: float
-    posture: float
 
 
 class Store(NamedTuple):
@@ -80,7 +65,7 @@ def store(size: int) -> Store:
 
 def newton(objective: Objective, progress: bool = False) -> Solved:
     """Minimise all frames of an objective in one compiled call; `progress` has nothing to show."""
-    frames, size = len(objective.reference), objective.size
+    frames, size = len(objective), objective.size
     x, cost, status = np.empty((frames, size)), np.empty(frames), np.empty(frames, dtype=np.int64)
     announce(solve_clip, "the solver")
     starts = np.stack([objective.neutral, 0.5 * (objective.low + objective.high)])
@@ -89,7 +74,7 @@ def newton(objective: Objective, progress: bool = False) -> Solved:
         objective.work,
         objective.spare,
         store(size),
-        problem(objective),
+        objective.terms,
         starts,
         x,
         cost,
@@ -98,32 +83,16 @@ def newton(objective: Objective, progress: bool = False) -> Solved:
     return Solved(x, cost, status == CONVERGED)
 
 
-def problem(objective: Objective) -> Problem:
-    """An objective's frames as compiled code reads them."""
-    reference = objective.reference
-    return Problem(
-        *objective.ends,
-        np.ascontiguousarray(reference.target),
-        np.ascontiguousarray(reference.weight),
-        objective.delta,
-        objective.low,
-        objective.high,
-        objective.neutral,
-        objective.smoothness,
-        objective.posture,
-    )
-
-
 @njit(cache=True)
-def solve_clip(tree, work, spare, kept, problem, starts, x, cost, status):
+def solve_clip(tree, work, spare, kept, terms, starts, x, cost, status):
     """Minimise every frame in order; fills x (T, m), cost (T,) and status (T,).
 
     The first frame begins at the best of `starts` (S, m) and has no frame before to be near to.
     """
     pause, in_vain = 0, RESTART_COST
-    for t in range(problem.target.shape[0]):
+    for t in range(terms.target.shape[0]):
         kept.before[:] = x[max(t - 1, 0)]
-        smoothness = problem.smoothness if t > 0 else 0.0
+        smoothness = terms.smoothness if t > 0 else 0.0
         pause -= 1
         again, moved = False, False
         # One call for all attempts: each call is compiled anew where it stands, for seconds.
@@ -135,7 +104,7 @@ def solve_clip(tree, work, spare, kept, problem, starts, x, cost, status):
                 kept.x[0] = starts[attempt - 1]
             else:
                 kept.x[0] = kept.before if t > 0 else starts[0]
-            tried, verdict, at = _minimise(tree, work, spare, kept, problem, t, smoothness)
+            tried, verdict, at = _minimise(tree, work, spare, kept, terms, t, smoothness)
             if attempt == 0 or tried < (1.0 - RESTART_GAIN) * cost[t]:
                 moved = attempt > 0
                 cost[t], status[t] = tried, verdict
@@ -145,19 +114,31 @@ def solve_clip(tree, work, spare, kept, problem, starts, x, cost, status):
 
 
 @njit(cache=True)
-def _minimise(tree, work, spare, kept, problem, t, smoothness):
+def _minimise(tree, work, spare, kept, terms, t, smoothness):
     """Newton's method on one frame from ``kept.x[0]``: cost, verdict, and which x it ended at."""
     now, trial, damping, value = 1, 0, FIRST_DAMPING, np.inf
     for _ in range(MAX_STEPS):
-        tried = _evaluate(tree, work, spare, kept, problem, t, smoothness, trial)
+        tried = frame_derivatives(
+            tree,
+            work,
+            spare,
+            terms,
+            t,
+            kept.x[trial],
+            kept.before,
+            smoothness,
+            kept.gradient[trial],
+            kept.hessian[trial],
+            True,
+        )
         if tried < value:
             now, trial, value = trial, now, tried
             damping = max(damping / DAMPING_FACTOR, LEAST_DAMPING)
         else:
             damping *= DAMPING_FACTOR
-        if _projected(kept, problem, now) < STATIONARY:
+        if _projected(kept, terms, now) < STATIONARY:
             return value, CONVERGED, now
-        while damping < MOST_DAMPING and not _step(kept, problem, now, trial, damping):
+        while damping < MOST_DAMPING and not _step(kept, terms, now, trial, damping):
             damping *= DAMPING_FACTOR
         if damping >= MOST_DAMPING:
             return value, NO_PROGRESS, now
@@ -165,41 +146,24 @@ def _minimise(tree, work, spare, kept, problem, t, smoothness):
 
 
 @njit(cache=True)
-def _evaluate(tree, work, spare, kept, problem, t, smoothness, at):
-    """The objective and its derivatives at ``kept.x[at]``."""
-    x, gradient, hessian = kept.x[at], kept.gradient[at], kept.hessian[at]
-    hessian[:] = 0.0
-    value = 0.0
-    for a in range(x.size):
-        away, bent = x[a] - kept.before[a], x[a] - problem.neutral[a]
-        value += 0.5 * (smoothness * away * away + problem.posture * bent * bent)
-        gradient[a] = smoothness * away + problem.posture * bent
-        hessian[a, a] = smoothness + problem.posture
-    vectors = Vectors(
-        problem.origin, problem.point, problem.target[t], problem.weight[t], problem.delta
-    )
-    return value + value_and_derivatives(tree, work, spare, vectors, x, gradient, hessian)
-
-
-@njit(cache=True)
-def _projected(kept, problem, at):
+def _projected(kept, terms, at):
     """Largest change of a joint under a unit step down the gradient, kept inside the box."""
     largest = 0.0
     for a in range(kept.step.size):
         x = kept.x[at, a]
-        moved = min(max(x - kept.gradient[at, a], problem.low[a]), problem.high[a])
+        moved = min(max(x - kept.gradient[at, a], terms.low[a]), terms.high[a])
         largest = max(largest, abs(moved - x))
     return largest
 
 
 @njit(cache=True)
-def _step(kept, problem, now, trial, damping):
+def _step(kept, terms, now, trial, damping):
     """Write the damped Newton point into ``kept.x[trial]``; False if H + μ I is not positive."""
     count = 0
     for a in range(kept.step.size):
         x, g = kept.x[now, a], kept.gradient[now, a]
         kept.x[trial, a] = x
-        if not ((x <= problem.low[a] and g > 0) or (x >= problem.high[a] and g < 0)):
+        if not ((x <= terms.low[a] and g > 0) or (x >= terms.high[a] and g < 0)):
             kept.free[count] = a
             count += 1
     if not _factorise(kept, now, count, damping):
@@ -216,7 +180,7 @@ def _step(kept, problem, now, trial, damping):
         kept.step[i] = total / kept.factor[i, i]
         a = kept.free[i]
         moved = kept.x[now, a] + kept.step[i]
-        kept.x[trial, a] = min(max(moved, problem.low[a]), problem.high[a])
+        kept.x[trial, a] = min(max(moved, terms.low[a]), terms.high[a])
     return True
 
 

@@ -37,7 +37,7 @@ def slsqp(objective: Objective, progress: bool = False) -> Solved:
     solving = track(
         Slsqp(objective).frames(),
         "solving",
-        total=len(objective.reference),
+        total=len(objective),
         transient=True,
         disable=not progress,
     )
@@ -69,7 +69,7 @@ class Slsqp:
         """
         solved = self._first()
         yield solved
-        for frame in range(1, len(self._objective.reference)):
+        for frame in range(1, len(self._objective)):
             solved = self.solve(frame, solved.x, solved.x)
             yield solved
 

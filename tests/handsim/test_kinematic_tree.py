@@ -123,5 +123,5 @@ def test_couplings_move_the_toy_as_mujoco_settles_it():
 def test_a_tip_off_the_palm_is_refused():
     text = TOY.replace('<site name="palm" pos="0.01 0.02 -0.03" quat="0.5 0.5 -0.5 0.5"/>', "")
     text = text.replace('<site name="thumb_tip"', '<site name="palm"/><site name="thumb_tip"')
-    with pytest.raises(InputError, match="'index_tip' hangs on body 'base'"):
+    with pytest.raises(InputError, match="point hangs on body 'base'"):
         RobotHand("toy", "right", mujoco.MjSpec.from_string(text))

@@ -1,11 +1,14 @@
 """The objective: its value by hand, its gradient by finite differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from handsim.errors import InputError
+from handsim.hands.capsules import segment_distance, surface
 from retarget.objective import Objective
-from retarget.reference import PALM, Reference
+from retarget.reference import PALM, Gaps, Joints, Reference
 from tests.hands import EVERY, configurations, hand
 
 every_hand = pytest.mark.parametrize(
@@ -29,6 +32,31 @@ def reference(robot, delta=0.02, seed=0):
         weight=rng.uniform(0.5, 2.0, size=target.shape[:2]),
         delta=delta,
     )
+
+
+def everything(robot, seed):
+    """All kinds of terms; gaps wanted wider and narrower than they are, pairs that overlap."""
+    rng = np.random.default_rng(seed)
+    pairs = np.array([[0, f] for f in range(1, len(robot.fingers))])
+    shape, size = (2, len(pairs)), (2, len(robot.tree.input_ids))
+    return replace(
+        reference(robot, seed=seed),
+        joints=Joints(rng.normal(size=size), rng.uniform(size=size)),
+        gaps=Gaps(pairs, rng.uniform(0, 0.1, shape), rng.uniform(0, 9, shape), np.full(shape, 5.0)),
+        collision=30.0,
+    )
+
+
+def overlapping(robot, objective, seed):
+    """A pose in which links overlap, of many random ones the one with the most pairs that do."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(objective.low, objective.high, size=(200, objective.size))
+    shape = surface(robot)
+    ends = shape.tree.points(objective.qpos(x))[:, shape.ends[shape.pairs]]
+    gaps = segment_distance(ends[:, :, 0], ends[:, :, 1]) - shape.radius[shape.pairs].sum(1)
+    # Nearest points jump where axes cross: no derivative there.
+    usable = (gaps > -0.9 * shape.radius[shape.pairs].sum(1)).all(1)
+    return x[np.argmax(np.where(usable, (gaps < 0).sum(1), -1))]
 
 
 def numeric_gradient(objective, frame, x, previous, step=1e-6):
@@ -75,6 +103,28 @@ def test_the_hessian_is_that_of_the_gradient(name, side, seed):
     np.testing.assert_allclose(hessian, numeric, atol=1e-6 * np.abs(numeric).max())
 
 
+@every_hand
+@pytest.mark.parametrize("seed", [0, 1])
+def test_derivatives_of_all_terms_together(name, side, seed):
+    robot = hand(name, side)
+    objective = Objective(robot, everything(robot, seed))
+    x = overlapping(robot, objective, seed)
+    previous = np.clip(x + 0.1, objective.low, objective.high)
+    without = Objective(robot, replace(everything(robot, seed), collision=0.0))
+    value, gradient, hessian = objective.derivatives(1, x, previous)
+    assert value > without.derivatives(1, x, previous)[0]
+    numeric = numeric_gradient(objective, 1, x, previous)
+    np.testing.assert_allclose(gradient, numeric, atol=1e-5 * np.abs(numeric).max())
+    second = np.array(
+        [
+            objective.derivatives(1, x + e, previous)[1]
+            - objective.derivatives(1, x - e, previous)[1]
+            for e in 1e-7 * np.eye(objective.size)
+        ]
+    ) / (2e-7)
+    np.testing.assert_allclose(hessian, second, atol=1e-5 * np.abs(second).max())
+
+
 def test_a_wrong_gradient_would_be_seen():
     objective, x, previous, gradient = case(hand("shadow"), 0)
     numeric = numeric_gradient(objective, 1, x, previous)
@@ -99,8 +149,10 @@ def test_the_value_of_one_vector_by_hand(away, huber):
 def test_the_regularisers_by_hand():
     robot = hand("allegro")
     target = robot.tips(robot.neutral[None])
-    nothing = Reference(np.full(4, PALM), robot.tip_ids, target, np.zeros((1, 4)), 0.02)
-    objective = Objective(robot, nothing, smoothness=2.0, posture=0.5)
+    nothing = Reference(
+        np.full(4, PALM), robot.tip_ids, target, np.zeros((1, 4)), 0.02, smoothness=2.0, posture=0.5
+    )
+    objective = Objective(robot, nothing)
     gradient = np.zeros(objective.size)
     x = objective.neutral + 0.1
     value = objective.evaluate(0, x, x + 0.2, gradient)

@@ -1,0 +1,233 @@
+"""A hand's colliding surface as capsules, for smooth distances between its links.
+
+A sphere or capsule is itself; a cylinder is the capsule inside it; a box, and the bounding box of
+any other shape, is filled by parallel capsules as thick as its thinnest side, no farther apart
+than their radius. What the palm does not carry (a forearm) is left out.
+"""
+
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from jaxtyping import Float, Int
+
+from handsim.errors import InputError
+from handsim.hands.kinematic_tree import BodyPoint, KinematicTree
+from handsim.hands.robot_hand import RobotHand
+
+NEVER = 0.01
+"""Pairs that stay farther apart than this [m] in all sampled poses are left out."""
+TOUCHING = -0.001
+"""Pairs that overlap by more [m] at the neutral pose overlap by construction: left out."""
+_SAMPLES = 2000
+
+
+class Capsule(NamedTuple):
+    """A segment fixed to a body, with a radius: `start` and `end` in the body's frame [m]."""
+
+    geom: int
+    body: int
+    start: Float[np.ndarray, " 3"]
+    end: Float[np.ndarray, " 3"]
+    radius: float
+
+
+class Surface(NamedTuple):
+    """A hand's capsules with their kinematics.
+
+    Attributes:
+        tree: its points are the hand's own, then the pads' centres, then both ends of each capsule.
+        pads: position among the tree's points of each finger's pad: the point of its last link's
+            axis nearest the fingertip.
+        pad_radius: distance from there to the surface [m].
+        ends: positions among the tree's points of each capsule's ends.
+        radius: of each capsule [m].
+        geom: the model's geom each capsule stands for.
+        pairs: the capsules that may touch but must not overlap.
+    """
+
+    tree: KinematicTree
+    pads: Int[np.ndarray, " F"]
+    pad_radius: Float[np.ndarray, " F"]
+    ends: Int[np.ndarray, "C 2"]
+    radius: Float[np.ndarray, " C"]
+    geom: Int[np.ndarray, " C"]
+    pairs: Int[np.ndarray, "K 2"]
+
+
+def surface(hand: RobotHand) -> Surface:
+    """The capsules of a hand and the pairs of them that can meet.
+
+    Raises:
+        InputError: a fingertip has no colliding geom.
+    """
+    capsules = _capsules(hand)
+    pads = [_pad(hand.model, finger) for finger in hand.fingers]
+    further = [point for point, _ in pads]
+    for capsule in capsules:
+        further += [BodyPoint(capsule.body, capsule.start), BodyPoint(capsule.body, capsule.end)]
+    tree = hand.kinematics(further)
+    first = len(hand.point_names)
+    ends = first + len(pads) + np.arange(2 * len(capsules)).reshape(-1, 2)
+    radius = np.array([capsule.radius for capsule in capsules])
+    return Surface(
+        tree=tree,
+        pads=first + np.arange(len(pads)),
+        pad_radius=np.array([distance for _, distance in pads]),
+        ends=ends,
+        radius=radius,
+        geom=np.array([capsule.geom for capsule in capsules]),
+        pairs=_meeting(hand, tree, ends, radius, _allowed(hand.model, capsules)),
+    )
+
+
+def segment_distance(
+    a: Float[np.ndarray, "*N K 2 3"], b: Float[np.ndarray, "*N K 2 3"]
+) -> Float[np.ndarray, "*N K"]:
+    """Shortest distance between segments given by their ends [m].
+
+    The nearest points are at the ends of one of them or inside both; the smallest of the five
+    candidates is the distance (Ericson, Real-Time Collision Detection, 5.1.9).
+    """
+    u, v, w = a[..., 1, :] - a[..., 0, :], b[..., 1, :] - b[..., 0, :], a[..., 0, :] - b[..., 0, :]
+    uu, vv, uv = (u * u).sum(-1), (v * v).sum(-1), (u * v).sum(-1)
+    uw, vw = (u * w).sum(-1), (v * w).sum(-1)
+    skew = uu * vv - uv * uv
+    s = np.clip((uv * vw - vv * uw) / np.where(skew > 1e-18, skew, 1.0), 0.0, 1.0)
+    t = np.clip((uv * s + vw) / np.maximum(vv, 1e-18), 0.0, 1.0)
+    s = np.clip((uv * t - uw) / np.maximum(uu, 1e-18), 0.0, 1.0)
+    inner = np.linalg.norm(w + s[..., None] * u - t[..., None] * v, axis=-1)
+    return np.minimum(
+        inner,
+        np.minimum.reduce(
+            [_point_distance(a[..., i, :], b) for i in range(2)]
+            + [_point_distance(b[..., i, :], a) for i in range(2)]
+        ),
+    )
+
+
+def tip_body(model: mujoco.MjModel, finger: str) -> int:
+    """The body that carries the fingertip's site, or its closest ancestor with colliding geoms.
+
+    Raises:
+        InputError: there is none.
+    """
+    body = int(model.site_bodyid[model.site(f"{finger}_tip").id])
+    while body and not colliding(model, body):
+        body = int(model.body_parentid[body])
+    if not body:
+        raise InputError(f"Finger {finger!r} has no colliding geom; expected one on its last link.")
+    return body
+
+
+def colliding(model: mujoco.MjModel, body: int) -> list[int]:
+    """The geoms of a body that can touch something."""
+    first = int(model.body_geomadr[body])
+    geoms = range(first, first + int(model.body_geomnum[body]))
+    return [g for g in geoms if model.geom_contype[g] or model.geom_conaffinity[g]]
+
+
+def _point_distance(point: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    start, along = segment[..., 0, :], segment[..., 1, :] - segment[..., 0, :]
+    share = ((point - start) * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-18)
+    nearest = start + np.clip(share, 0.0, 1.0)[..., None] * along
+    return np.linalg.norm(point - nearest, axis=-1)
+
+
+def _capsules(hand: RobotHand) -> list[Capsule]:
+    """Those of all bodies that the palm carries."""
+    model, carried = hand.model, {hand.model.body(hand.palm_body).id}
+    for body in range(min(carried) + 1, model.nbody):
+        if int(model.body_parentid[body]) in carried:
+            carried.add(body)
+    return [
+        capsule
+        for body in sorted(carried)
+        for geom in colliding(model, body)
+        for capsule in _fill(model, geom)
+    ]
+
+
+def _fill(model: mujoco.MjModel, geom: int) -> list[Capsule]:
+    """The capsules of one geom, in its body's frame."""
+    kind, size = int(model.geom_type[geom]), model.geom_size[geom]
+    rotation = np.zeros(9)
+    mujoco.mju_quat2Mat(rotation, model.geom_quat[geom])
+    axes, centre = rotation.reshape(3, 3).T, model.geom_pos[geom].copy()
+    body = int(model.geom_bodyid[geom])
+    if kind == int(mujoco.mjtGeom.mjGEOM_SPHERE):
+        return [Capsule(geom, body, centre, centre, float(size[0]))]
+    if kind in (int(mujoco.mjtGeom.mjGEOM_CAPSULE), int(mujoco.mjtGeom.mjGEOM_CYLINDER)):
+        inside = kind == int(mujoco.mjtGeom.mjGEOM_CYLINDER)
+        half = max(size[1] - (size[0] if inside else 0.0), 0.0) * axes[2]
+        return [Capsule(geom, body, centre - half, centre + half, float(size[0]))]
+    box_centre, half_sizes = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
+    centre = centre + box_centre @ axes
+    thin, middle, long = np.argsort(half_sizes, kind="stable")
+    radius = float(half_sizes[thin])
+    spread, half = half_sizes[middle] - radius, (half_sizes[long] - radius) * axes[long]
+    count = 1 + int(np.ceil(2 * spread / radius - 1e-9))
+    rows = [centre + offset * axes[middle] for offset in np.linspace(-spread, spread, count)]
+    rows = rows if count > 1 else [centre]
+    return [Capsule(geom, body, row - half, row + half, radius) for row in rows]
+
+
+def _pad(model: mujoco.MjModel, finger: str) -> tuple[BodyPoint, float]:
+    """Centre of the fingertip: on the axis of its last link nearest the tip; and its radius [m]."""
+    site = model.site(f"{finger}_tip").id
+    body, tip = tip_body(model, finger), model.site_pos[site].copy()
+    carrier = int(model.site_bodyid[site])
+    while carrier != body:
+        rotation = np.zeros(9)
+        mujoco.mju_quat2Mat(rotation, model.body_quat[carrier])
+        tip = model.body_pos[carrier] + rotation.reshape(3, 3) @ tip
+        carrier = int(model.body_parentid[carrier])
+    found = []
+    for capsule in (c for geom in colliding(model, body) for c in _fill(model, geom)):
+        along = capsule.end - capsule.start
+        share = (tip - capsule.start) @ along / max(along @ along, 1e-18)
+        centre = capsule.start + np.clip(share, 0.0, 1.0) * along
+        found.append((np.linalg.norm(tip - centre) - capsule.radius, centre, capsule.radius))
+    _, centre, radius = min(found, key=lambda item: item[0])
+    return BodyPoint(body, centre), float(radius)
+
+
+def _allowed(model: mujoco.MjModel, capsules: list[Capsule]) -> list[tuple[int, int]]:
+    """Pairs of capsules that the model lets collide: not neighbours, not excluded."""
+    excluded = {(int(s) >> 16, int(s) & 0xFFFF) for s in model.exclude_signature}
+    weld, up = model.body_weldid, model.body_parentid
+    pairs = []
+    for i, a in enumerate(capsules):
+        for j, b in enumerate(capsules[:i]):
+            bodies = (min(a.body, b.body), max(a.body, b.body))
+            neighbours = {int(weld[a.body]), int(weld[up[weld[a.body]]])} & {int(weld[b.body])} or {
+                int(weld[up[weld[b.body]]])
+            } & {int(weld[a.body])}
+            meet = (model.geom_contype[a.geom] & model.geom_conaffinity[b.geom]) or (
+                model.geom_contype[b.geom] & model.geom_conaffinity[a.geom]
+            )
+            if meet and not neighbours and bodies not in excluded:
+                pairs.append((j, i))
+    return pairs
+
+
+def _meeting(
+    hand: RobotHand,
+    tree: KinematicTree,
+    ends: Int[np.ndarray, "C 2"],
+    radius: Float[np.ndarray, " C"],
+    pairs: list[tuple[int, int]],
+) -> Int[np.ndarray, "K 2"]:
+    """The pairs that come near each other somewhere and are apart at the neutral pose."""
+    chosen = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    low, high = hand.limits[hand.independent_ids].T
+    samples = np.random.default_rng(0).uniform(low, high, size=(_SAMPLES, len(low)))
+    qpos = np.vstack([hand.neutral, hand.expand(samples)])
+    segments = tree.points(qpos)[:, ends]
+    nearest = np.full(len(chosen), np.inf)
+    for part in np.array_split(np.arange(len(qpos))[1:], 20):
+        a, b = segments[part][:, chosen[:, 0]], segments[part][:, chosen[:, 1]]
+        nearest = np.minimum(nearest, segment_distance(a, b).min(axis=0))
+    at_rest = segment_distance(segments[0, chosen[:, 0]], segments[0, chosen[:, 1]])
+    both = radius[chosen].sum(axis=1)
+    return chosen[(nearest - both < NEVER) & (at_rest - both > TOUCHING)]

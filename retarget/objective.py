@@ -99,8 +99,9 @@ class Objective:
     def _terms(self, shape: Surface | None) -> Terms:
         reference, frames = self.reference, len(self.reference)
         joints, gaps, none = reference.joints, reference.gaps, np.zeros((frames, self.size))
-        gap_ends, gap_radius = _tip_pairs(shape, gaps.pairs if gaps else _NO_PAIRS)
-        pair_ends, pair_radius = _capsule_pairs(shape)
+        no_pairs = np.zeros((0, 2), dtype=np.int64)
+        gap_ends, gap_radius = _ends(shape, shape.tips[gaps.pairs] if shape and gaps else no_pairs)
+        pair_ends, pair_radius = _ends(shape, shape.pairs if shape else no_pairs)
         no_gaps = np.zeros((frames, 0))
         return Terms(
             origin=reference.origin.astype(np.int64),
@@ -126,26 +127,13 @@ class Objective:
         )
 
 
-_NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
-
-
-def _tip_pairs(
-    shape: Surface | None, pairs: Int[np.ndarray, "G 2"]
-) -> tuple[Int[np.ndarray, "G 4"], Float[np.ndarray, " G"]]:
-    """Ends and radii of the pads that gaps are between; a pad is a segment of no length."""
-    if shape is None:
-        return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
-    first, second = shape.pads[pairs].T
-    return np.stack([first, first, second, second], axis=1), shape.pad_radius[pairs].sum(axis=1)
-
-
-def _capsule_pairs(
-    shape: Surface | None,
+def _ends(
+    shape: Surface | None, pairs: Int[np.ndarray, "K 2"]
 ) -> tuple[Int[np.ndarray, "K 4"], Float[np.ndarray, " K"]]:
-    """Ends and radii of the capsules that must not overlap."""
+    """The points at the ends of each pair's capsules, and the sum of their radii [m]."""
     if shape is None:
         return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
-    return shape.ends[shape.pairs].reshape(-1, 4), shape.radius[shape.pairs].sum(axis=1)
+    return shape.ends[pairs].reshape(-1, 4), shape.radius[pairs].sum(axis=1)
 
 
 def _contiguous(array: np.ndarray) -> Float[np.ndarray, "..."]:

@@ -33,8 +33,8 @@ class Joints:
 class Gaps:
     """Wanted distances between the surfaces of G pairs of fingertips, in each of T frames.
 
-    With d the distance of two tips' surfaces (`handsim.hands.capsules`: about the pads' centres),
-    a pair costs ½ (pull + [d < target] push) (d − target)² / L².
+    With d the distance of the capsules at two fingers' tips (`handsim.hands.capsules`), a pair
+    costs ½ (pull + [d < target] push) (d − target)² / L².
 
     Attributes:
         pairs: positions in the hand's fingers.

@@ -36,10 +36,8 @@ class Surface(NamedTuple):
     """A hand's capsules with their kinematics.
 
     Attributes:
-        tree: its points are the hand's own, then the pads' centres, then both ends of each capsule.
-        pads: position among the tree's points of each finger's pad: the point of its last link's
-            axis nearest the fingertip.
-        pad_radius: distance from there to the surface [m].
+        tree: its points are the hand's own, then both ends of each capsule.
+        tips: the capsule at each finger's tip.
         ends: positions among the tree's points of each capsule's ends.
         radius: of each capsule [m].
         geom: the model's geom each capsule stands for.
@@ -47,8 +45,7 @@ class Surface(NamedTuple):
     """
 
     tree: KinematicTree
-    pads: Int[np.ndarray, " F"]
-    pad_radius: Float[np.ndarray, " F"]
+    tips: Int[np.ndarray, " F"]
     ends: Int[np.ndarray, "C 2"]
     radius: Float[np.ndarray, " C"]
     geom: Int[np.ndarray, " C"]
@@ -62,18 +59,14 @@ def surface(hand: RobotHand) -> Surface:
         InputError: a fingertip has no colliding geom.
     """
     capsules = _capsules(hand)
-    pads = [_pad(hand.model, finger) for finger in hand.fingers]
-    further = [point for point, _ in pads]
-    for capsule in capsules:
-        further += [BodyPoint(capsule.body, capsule.start), BodyPoint(capsule.body, capsule.end)]
-    tree = hand.kinematics(further)
-    first = len(hand.point_names)
-    ends = first + len(pads) + np.arange(2 * len(capsules)).reshape(-1, 2)
+    tree = hand.kinematics(
+        [BodyPoint(c.body, place) for c in capsules for place in (c.start, c.end)]
+    )
+    ends = len(hand.point_names) + np.arange(2 * len(capsules)).reshape(-1, 2)
     radius = np.array([capsule.radius for capsule in capsules])
     return Surface(
         tree=tree,
-        pads=first + np.arange(len(pads)),
-        pad_radius=np.array([distance for _, distance in pads]),
+        tips=np.array([_fingertip(hand, capsules, finger) for finger in hand.fingers]),
         ends=ends,
         radius=radius,
         geom=np.array([capsule.geom for capsule in capsules]),
@@ -172,24 +165,20 @@ def _fill(model: mujoco.MjModel, geom: int) -> list[Capsule]:
     return [Capsule(geom, body, row - half, row + half, radius) for row in rows]
 
 
-def _pad(model: mujoco.MjModel, finger: str) -> tuple[BodyPoint, float]:
-    """Centre of the fingertip: on the axis of its last link nearest the tip; and its radius [m]."""
-    site = model.site(f"{finger}_tip").id
-    body, tip = tip_body(model, finger), model.site_pos[site].copy()
-    carrier = int(model.site_bodyid[site])
-    while carrier != body:
-        rotation = np.zeros(9)
-        mujoco.mju_quat2Mat(rotation, model.body_quat[carrier])
-        tip = model.body_pos[carrier] + rotation.reshape(3, 3) @ tip
-        carrier = int(model.body_parentid[carrier])
-    found = []
-    for capsule in (c for geom in colliding(model, body) for c in _fill(model, geom)):
-        along = capsule.end - capsule.start
-        share = (tip - capsule.start) @ along / max(along @ along, 1e-18)
-        centre = capsule.start + np.clip(share, 0.0, 1.0) * along
-        found.append((np.linalg.norm(tip - centre) - capsule.radius, centre, capsule.radius))
-    _, centre, radius = min(found, key=lambda item: item[0])
-    return BodyPoint(body, centre), float(radius)
+def _fingertip(hand: RobotHand, capsules: list[Capsule], finger: str) -> int:
+    """The capsule of a finger's last link whose surface is nearest the fingertip, at rest."""
+    body = tip_body(hand.model, finger)
+    data = mujoco.MjData(hand.model)
+    data.qpos[:] = hand.neutral
+    mujoco.mj_kinematics(hand.model, data)
+    carrier, tip = data.body(body), data.site(f"{finger}_tip").xpos
+    place = (tip - carrier.xpos) @ carrier.xmat.reshape(3, 3)
+    found = {
+        i: _point_distance(place[None], np.stack([c.start, c.end])[None])[0] - c.radius
+        for i, c in enumerate(capsules)
+        if c.body == body
+    }
+    return min(found, key=lambda i: found[i])
 
 
 def _allowed(model: mujoco.MjModel, capsules: list[Capsule]) -> list[tuple[int, int]]:

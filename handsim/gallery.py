@@ -14,11 +14,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from handsim.errors import MissingExtraError
 from handsim.hands.catalog import hand_card, hand_names, load_hand
+from handsim.hands.couplings import spools
 from handsim.hands.robot_hand import FINGERS, RobotHand
+from handsim.hands.skeleton import surface
 from handsim.postures import natural, pinch
 from handsim.render import Renderer, Segment, write_png
 from handsim.scene import IDENTITY_POSE, Scene, build_scene
-from handsim.stage import bounding_sphere
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
@@ -32,8 +33,11 @@ COLOURS = {
 AXES = ((0.80, 0.22, 0.20, 1.0), (0.25, 0.60, 0.28, 1.0), (0.20, 0.38, 0.75, 1.0))
 """Colours of x, y and z."""
 _POINTS = ("cmc", "mcp", "pip", "ip", "dip", "tip")
-_ASIDE, _OBLIQUE = 80.0, 50.0
-"""How far round from the front the second view of a hand is, and that of a pinch [degrees]."""
+_FRONT, _OBLIQUE, _ASIDE = 20.0, 50.0, 80.0
+"""How far views are turned towards the thumb, a hand's two and between them a pinch's [degrees]."""
+_ELEVATION, _FOVY = -8.0, 30.0
+_MARGIN = 1.06
+"""Distance of a camera relative to one whose picture a hand just fills."""
 _GLASS = 0.4
 """Opacity of a hand whose frames are drawn."""
 _INK, _FAINT, _PAPER = (55, 60, 66), (120, 126, 133), (240, 242, 244)
@@ -56,18 +60,12 @@ def draw_hand(
     Raises:
         MissingExtraError: nothing can render here.
     """
-    scene = build_scene(hand)
+    scene = _scene(hand)
     segments = frame_segments(hand, qpos) if frames else []
     if frames:
         scene.model.geom_rgba[:, 3] = scene.model.mat_rgba[:, 3] = _GLASS
-    with Renderer(scene.model, size, size, pretty=True) as renderer:
-        return np.concatenate(
-            [
-                renderer.render(_placed(scene, qpos), camera, segments)
-                for camera in ("front", _thumb_camera(hand, _ASIDE))
-            ],
-            axis=1,
-        )
+    data = _placed(scene, qpos)
+    return _side_by_side(scene, size, [(data, _FRONT), (data, _ASIDE)], segments)
 
 
 def frame_segments(hand: RobotHand, qpos: Float[np.ndarray, " nq"] | None = None) -> list[Segment]:
@@ -107,7 +105,8 @@ def show(hand: RobotHand, path: str | Path | None = None) -> Path | None:
         _open_viewer(hand)
         return None
     label = f"{hand.name}, {hand.side}"
-    counts = f"{len(hand.independent)} of {hand.nq} joints independent, {hand.nu} actuators"
+    joints = hand.nq - len(spools(hand.model))
+    counts = f"{joints} joints, {len(hand.independent)} free, {hand.nu} actuators"
     write_png(path, captioned(draw_hand(hand), label, counts))
     return Path(path)
 
@@ -176,14 +175,9 @@ def captioned(picture: Picture, title: str, subtitle: str) -> Picture:
 
 def _cell(name: str, side: str, height: int) -> Picture:
     hand, card = load_hand(name, side), hand_card(name)
-    scene = build_scene(hand, margin=1.0)
-    poses = {natural: "front", pinch: _thumb_camera(hand, _OBLIQUE, margin=1.0)}
-    with Renderer(scene.model, height, height, pretty=True) as renderer:
-        pictures = [
-            renderer.render(_placed(scene, posture(hand)), camera)
-            for posture, camera in poses.items()
-        ]
-    return captioned(np.concatenate(pictures, axis=1), card["title"], card["maker"])
+    scene = _scene(hand)
+    views = [(_placed(scene, natural(hand)), _FRONT), (_placed(scene, pinch(hand)), _OBLIQUE)]
+    return captioned(_side_by_side(scene, height, views), card["title"], card["maker"])
 
 
 def _placed(scene: Scene, qpos: Float[np.ndarray, " nq"] | None) -> mujoco.MjData:
@@ -193,22 +187,57 @@ def _placed(scene: Scene, qpos: Float[np.ndarray, " nq"] | None) -> mujoco.MjDat
     return data
 
 
-def _thumb_camera(hand: RobotHand, turn: float, margin: float = 1.1) -> mujoco.MjvCamera:
-    """A camera on the thumb's side of a hand whose palm frame is the world's.
+def _scene(hand: RobotHand) -> Scene:
+    scene = build_scene(hand)
+    scene.model.vis.global_.fovy = _FOVY
+    return scene
+
+
+def _side_by_side(
+    scene: Scene,
+    size: int,
+    views: Sequence[tuple[mujoco.MjData, float]],
+    segments: Sequence[Segment] = (),
+) -> Picture:
+    """Square pictures of states from cameras turned so far towards the thumb, all of one scale."""
+    cameras = [framing_camera(scene, data, turn) for data, turn in views]
+    farthest = max(camera.distance for camera in cameras)
+    pictures = []
+    with Renderer(scene.model, size, size, pretty=True) as renderer:
+        for (data, _), camera in zip(views, cameras, strict=True):
+            camera.distance = farthest
+            pictures.append(renderer.render(data, camera, segments))
+    return np.concatenate(pictures, axis=1)
+
+
+def framing_camera(scene: Scene, data: mujoco.MjData, turn: float) -> mujoco.MjvCamera:
+    """A camera in front of a hand whose picture the hand just fills, wrist and forearm included.
 
     Args:
-        hand: the hand.
-        turn: how far from the front [degrees].
-        margin: distance relative to one that just frames the hand.
+        scene: a scene without ground whose palm frame is the world's.
+        data: its state.
+        turn: how far from the front the camera is turned towards the thumb [degrees].
     """
-    centre, radius = bounding_sphere(hand)
     camera = mujoco.MjvCamera()
-    camera.lookat[:] = centre
-    half = np.radians(hand.model.vis.global_.fovy) / 2
-    camera.distance = margin * radius / np.sin(half)
-    camera.azimuth = 180.0 + (turn if hand.side == "right" else -turn)
-    camera.elevation = -8.0
+    camera.azimuth = 180.0 + (turn if scene.hand.side == "right" else -turn)
+    camera.elevation = _ELEVATION
+    azimuth, elevation = np.radians([camera.azimuth, camera.elevation])
+    right = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+    ahead = np.cos(elevation) * np.array([np.cos(azimuth), np.sin(azimuth), np.tan(elevation)])
+    axes = np.stack([right, np.cross(right, ahead), ahead])
+    seen = _outline(scene, data) @ axes.T
+    centre = (seen.min(axis=0) + seen.max(axis=0)) / 2
+    slope = np.tan(np.radians(scene.model.vis.global_.fovy / 2))
+    across = np.abs(seen - centre)[:, :2].max(axis=1) / slope
+    camera.lookat[:] = centre @ axes
+    camera.distance = _MARGIN * (across - (seen - centre)[:, 2]).max()
     return camera
+
+
+def _outline(scene: Scene, data: mujoco.MjData) -> Float[np.ndarray, "n 3"]:
+    """Points on all shapes of a hand, and its sites: meshes that are missing have no shape."""
+    shapes = [surface(scene.model, data, geom) for geom in range(scene.model.ngeom)]
+    return np.concatenate([data.site_xpos, *shapes])
 
 
 def _with_legend(picture: Picture, fingers: Iterable[str]) -> Picture:

@@ -11,7 +11,7 @@ from handsim.hands.robot_hand import RobotHand
 CURL = 0.25
 """How far towards their limits joints are bent at ease."""
 _MOST_CURL = 0.5
-"""The most a joint is bent at ease [rad]."""
+"""The most a joint is bent at ease, followers too at the pace they start with [rad]."""
 _BENDING = 0.6
 """A joint bends a finger when the tip's motion makes at least this cosine with its pad's normal."""
 _NEAR, _TOUCH = 0.01, 0.0005
@@ -28,7 +28,8 @@ def natural(hand: RobotHand) -> Float[np.ndarray, " nq"]:
     x = hand.reduce(hand.neutral)
     bending = _bending(hand, x)
     room = np.where(bending > 0, high - x, x - low)
-    return hand.expand(x + bending * np.minimum(CURL * room, _MOST_CURL))
+    fastest = np.abs(hand.expand(x + 1e-5 * np.eye(len(x))) - hand.expand(x)).max(axis=1) / 1e-5
+    return hand.expand(x + bending * np.minimum(CURL * room, _MOST_CURL / fastest))
 
 
 def pinch(hand: RobotHand) -> Float[np.ndarray, " nq"]:

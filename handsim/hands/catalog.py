@@ -7,6 +7,7 @@ import mujoco
 
 from handsim.assets import ASSETS, read_toml
 from handsim.errors import InputError, MissingFileError, unknown
+from handsim.hands.couplings import spools
 from handsim.hands.foreign import is_file, load_file
 from handsim.hands.installed import PREFIX, described_model, menagerie_model
 from handsim.hands.robot_hand import SIDES, RobotHand
@@ -38,7 +39,8 @@ class HandSummary(NamedTuple):
     Attributes:
         name, title, maker: which hand.
         fingers: their number.
-        joints, independent, actuators: how many; independent are joints no coupling determines.
+        joints, actuators: how many; the spools of motors are not counted as joints.
+        independent: how many of the model's joints, spools included, no coupling determines.
         couplings: how joints are coupled, in words.
         sides: "right, left", with how the left one was made.
         source: repository and commit of the figures.
@@ -70,7 +72,7 @@ def summarise(name: str) -> HandSummary:
         title=card["title"],
         maker=card["maker"],
         fingers=len(hand.fingers),
-        joints=hand.nq,
+        joints=hand.nq - len(spools(hand.model)),
         independent=len(hand.independent),
         actuators=hand.nu,
         couplings=card["couplings"],
@@ -97,8 +99,8 @@ def load_hand(
         visuals: looks of the maker's own meshes on a hand of the catalogue: "menagerie" for the
             user's copy of it (see `handsim.hands.installed`), or the folder of one.
         couplings: "own" for the hand's linkages and tendons; "free" takes the equalities of joints
-            away, so that every joint is independent, as some other packages have it. The hand's
-            motors then no longer determine its pose.
+            away, so that every joint is independent, as some other packages have it, and with them
+            the spools that would move nothing. The hand's motors then no longer determine its pose.
 
     Raises:
         UnknownNameError: there is no such hand or side, or no such body or joint as a TOML names.
@@ -135,6 +137,9 @@ def load_hand(
 
 
 def _uncouple(spec: mujoco.MjSpec) -> None:
+    model = spec.compile()
+    for joint in spools(model):
+        spec.delete(spec.joint(model.joint(joint).name).parent)
     for equality in list(spec.equalities):
         if int(equality.type) == int(mujoco.mjtEq.mjEQ_JOINT):
             spec.delete(equality)

@@ -32,3 +32,10 @@ def joint_couplings(model: mujoco.MjModel) -> list[Coupling]:
         return 0 if joint not in found else 1 + depth(found[joint].driver)
 
     return [found[joint] for joint in sorted(found, key=depth)]
+
+
+def spools(model: mujoco.MjModel) -> list[int]:
+    """Joints that move followers and nothing else: motors' spools, whose bodies carry nothing."""
+    carrying = {*model.geom_bodyid, *model.site_bodyid, *model.body_parentid}
+    drivers = sorted({c.driver for c in joint_couplings(model)})
+    return [j for j in drivers if model.jnt_bodyid[j] not in carrying]

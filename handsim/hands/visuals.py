@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError
+from handsim.hands.couplings import spools
 from handsim.hands.model_file import compile_model, read_model
 
 _AGREEMENT = 1e-5
@@ -44,8 +45,12 @@ def dress(spec: mujoco.MjSpec, source: Path) -> None:
 
 
 def _require_same_frames(own: mujoco.MjModel, other: mujoco.MjModel, source: Path) -> None:
-    """Check that both models place the bodies they share alike, relative to the root."""
-    joints = [own.joint(j).name for j in range(own.njnt)]
+    """Check that both models place the bodies they share alike, relative to the root.
+
+    A maker's model may pull its tendons directly where ours has spools.
+    """
+    added = spools(own)
+    joints = [own.joint(j).name for j in range(own.njnt) if j not in added]
     others = [other.joint(j).name for j in range(other.njnt)]
     if set(joints) != set(others):
         raise InputError(

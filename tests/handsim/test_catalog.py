@@ -1,5 +1,6 @@
 """The list of hands, the postures they are shown in, and their pictures."""
 
+import mujoco
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,8 +10,10 @@ from handsim import gallery
 from handsim.contact import self_penetration, tip_gaps
 from handsim.errors import InputError, MissingExtraError, OutputError, UnknownNameError
 from handsim.hands.catalog import summarise
+from handsim.hands.skeleton import surface
 from handsim.postures import natural, pinch
 from handsim.render import Renderer
+from handsim.scene import IDENTITY_POSE, build_scene
 from tests import makeshift
 from tests.hands import EVERY, hand
 
@@ -28,7 +31,9 @@ def test_the_list_says_what_the_models_are():
     assert len(handsim.hand_names()) == 12
     for name in handsim.hand_names():
         summary, robot = summarise(name), hand(name)
-        assert (summary.joints, summary.actuators) == (robot.nq, robot.nu)
+        spools = sum(joint.endswith("_spool") for joint in robot.joint_names)
+        assert spools == (4 if name == "aero" else 0)
+        assert (summary.joints, summary.actuators) == (robot.nq - spools, robot.nu)
         assert summary.independent == len(robot.independent) <= summary.joints
         assert summary.fingers == len(robot.fingers)
         assert summary.sides.startswith("right, left")
@@ -52,6 +57,7 @@ def test_at_ease_every_finger_is_bent_a_little_and_nothing_overlaps(name, side):
     low, high = robot.limits.T
     assert (qpos >= low - 1e-9).all()
     assert (qpos <= high + 1e-9).all()
+    assert np.abs(qpos - robot.neutral).max() < 0.51
     fingers = slice(1, None)
     moved = (robot.tips(qpos[None]) - robot.tips(robot.neutral[None]))[0, fingers]
     assert (moved[:, 0] > 0.005).all(), "towards where the palm faces"
@@ -109,6 +115,32 @@ def test_the_frames_drawn_are_the_hands(renderer, tmp_path):
     framed = gallery.draw_hand(robot, size=64, frames=True)
     assert plain.shape == framed.shape == (64, 128, 3)
     assert (plain != framed).any()
+
+
+@pytest.mark.parametrize(("name", "side"), EVERY, ids=["-".join(e) for e in EVERY])
+def test_a_picture_holds_the_whole_hand(name, side):
+    """Every shape, wrist and forearm included, is inside the view and nearly fills it."""
+    robot = hand(name, side)
+    scene = build_scene(robot)
+    data = mujoco.MjData(scene.model)
+    scene.place(data, natural(robot), IDENTITY_POSE)
+    points = [surface(scene.model, data, geom) for geom in range(scene.model.ngeom)]
+    for turn in (20.0, 80.0):
+        widest = np.abs(seen(scene, data, turn, np.concatenate(points))).max()
+        assert 0.85 < widest < 0.98
+
+
+def seen(scene, data, turn, points):
+    """Where MuJoCo shows points (n, 3): from −1 to 1 across and up a square picture."""
+    drawn = mujoco.MjvScene(scene.model, maxgeom=500)
+    camera, option = gallery.framing_camera(scene, data, turn), mujoco.MjvOption()
+    everything = mujoco.mjtCatBit.mjCAT_ALL
+    mujoco.mjv_updateScene(scene.model, data, option, None, camera, everything, drawn)
+    eye = np.mean([c.pos for c in drawn.camera], axis=0)
+    ahead, up = drawn.camera[0].forward, drawn.camera[0].up
+    axes = np.stack([np.cross(ahead, up), up, ahead])
+    x, y, depth = axes @ (points - eye).T
+    return np.stack([x, y]) / depth * drawn.camera[0].frustum_near / drawn.camera[0].frustum_top
 
 
 def test_the_gallery_has_a_cell_for_every_hand(renderer, tmp_path):

@@ -9,15 +9,15 @@ import pytest
 import handsim
 from handsim.assets import ASSETS, read_toml
 from handsim.hands import actuation
-from handsim.hands.couplings import joint_couplings
+from handsim.hands.couplings import joint_couplings, spools
 
 NAMES = handsim.hand_names()
 SIDES = ("right", "left")
 EVERY = [(name, side) for name in NAMES for side in SIDES]
 MIRROR = np.diag([1.0, -1.0, 1.0])
 TIMESTEP = 1 / 480
-AERO_TOP = 1.5708
-"""Where mcp, pip and dip of a finger of the Aero hand end [rad]."""
+AERO_TOP, AERO_TURN = 1.5708, 3.1416
+"""Where mcp, pip and dip of a finger of the Aero hand end, and the spool that moves them [rad]."""
 
 each_hand = pytest.mark.parametrize(("name", "side"), EVERY)
 
@@ -154,8 +154,9 @@ def test_tips_are_where_the_figures_put_them(shared, name, side):
 @each_hand
 def test_joints_and_bodies_are_those_of_the_figures(shared, name, side):
     model, reference = compiled(name, side), side_figures(shared, name, side)
-    joints = [model.joint(j).name for j in range(model.njnt)]
+    joints = [model.joint(j).name for j in range(model.njnt) if j not in spools(model)]
     assert joints == [j for j in reference["joint_order"]]
+    assert len(spools(model)) == (4 if name == "aero" else 0)
     moved = {b["name"] for b in reference["bodies"] if b.get("joints")}
     assert moved <= {model.body(b).name for b in range(model.nbody)}
     assert model.body(1).name == reference["root_body"]
@@ -233,20 +234,29 @@ def test_couplings_are_those_of_the_figures(shared, name, side):
         fingers = ("index", "middle", "ring", "pinky")
         expected = {f"{f}_pip": (f"{f}_mcp", quartic) for f in fingers}
     if name == "aero":
-        fingers = ("index", "middle", "ring", "pinky")
-        quartic = [0, 0, 0, 0, AERO_TOP**-3]
-        expected |= {f"{side}_{f}_dip": (f"{side}_{f}_mcp_flex", quartic) for f in fingers}
+        for k in (f"{side}_{f}" for f in ("index", "middle", "ring", "pinky")):
+            knuckle, outer = aero_quartics()
+            expected[f"{k}_mcp_flex"] = f"{k}_spool", knuckle
+            expected[f"{k}_dip"] = f"{k}_spool", outer
     assert found.keys() == expected.keys()
     for joint, (driver, polycoef) in expected.items():
         assert found[joint][0] == driver
         padded = np.zeros(5)
         padded[: len(polycoef)] = polycoef
-        np.testing.assert_allclose(found[joint][1], padded, atol=1e-8)
+        np.testing.assert_allclose(found[joint][1], padded, atol=1e-6)
+
+
+def aero_quartics():
+    """Of the knuckle and the outer joints, as hand.toml states them: (5,) each, in spool angles."""
+    outer = np.array([0, 0, 3, -16, 24]) / 11
+    backwards = np.polynomial.Polynomial(outer)(np.polynomial.Polynomial([1, -1])).coef
+    scale = AERO_TOP / AERO_TURN ** np.arange(5)
+    return scale * ([1, 0, 0, 0, 0] - backwards), scale * outer
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_aeros_fingers_close_near_the_path_of_their_tendons(shared, side):
-    """Within 0.44 rad of mcp closing alone, then pip = dip; by the maker's seven motors."""
+def test_aeros_fingers_close_as_their_tendons_close_them(shared, side):
+    """Within 0.036 rad of mcp closing alone, then pip = dip; by the maker's seven motors."""
     model, reference = compiled("aero", side), side_figures(shared, "aero", side)
     motors = [actuator["name"] for actuator in reference["actuators"]]
     assert [model.actuator(i).name for i in range(model.nu)] == motors
@@ -254,14 +264,34 @@ def test_aeros_fingers_close_near_the_path_of_their_tendons(shared, side):
         mcp, pip, dip = (
             model.joint(joint).qposadr[0] for joint in reference["fingers"][finger]["joints"]
         )
+        spool = model.joint(f"{side}_{finger}_spool")
+        assert model.actuator(f"{side}_{finger}_A_tendon").trnid[0] == spool.id
         closing = np.zeros((1001, model.nq))
-        closing[:, mcp] = np.linspace(0, AERO_TOP, 1001)
+        closing[:, spool.qposadr[0]] = np.linspace(*spool.range, 1001)
         path = np.array([coupled(model, qpos) for qpos in closing])
         np.testing.assert_array_equal(path[:, pip], path[:, dip])
-        assert (np.diff(path[:, dip]) > 0).all()
-        np.testing.assert_allclose(path[[0, -1]][:, dip], [0, AERO_TOP], atol=1e-6)
+        for joint in (mcp, dip):
+            assert (np.diff(path[:, joint]) > 0).all()
+            np.testing.assert_allclose(path[[0, -1], joint], [0, AERO_TOP], atol=1e-6)
         departure = np.minimum(path[:, dip], AERO_TOP - path[:, mcp])
-        assert departure.max() < 0.44
+        assert departure.max() < 0.036
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_aeros_fingertips_stay_on_the_path_of_their_tendons(side):
+    """Within 0.2 mm of where the tips pass when the knuckle, then the outer joints close."""
+    robot = handsim.load_hand("aero", side)
+    closing = np.linspace(0, 1, 501)[:, None]
+    low, high = robot.limits[robot.independent_ids].T
+    tips = robot.tips(robot.expand(low + closing * (high - low)))
+    two_phases = np.zeros((1001, robot.nq))
+    for j, name in enumerate(robot.joint_names):
+        phase = np.linspace(0, 2, 1001) - (0 if name.endswith("mcp_flex") else 1)
+        two_phases[:, j] = AERO_TOP * np.clip(phase, 0, 1)
+    expected = robot.tips(two_phases)
+    for finger in range(1, 5):
+        gaps = tips[:, None, finger] - expected[None, :, finger]
+        assert np.linalg.norm(gaps, axis=2).min(axis=1).max() < 2e-4
 
 
 # ---- frames

@@ -84,6 +84,15 @@ def test_without_couplings_every_joint_is_independent(name):
     np.testing.assert_array_equal(free.points(qpos), own.points(qpos))
 
 
+def test_spools_go_with_the_couplings():
+    free, own = handsim.load_hand("aero", couplings="free"), hand("aero")
+    assert free.independent == free.joint_names
+    assert own.joint_names[: free.nq] == free.joint_names
+    assert all(name.endswith("_spool") for name in own.joint_names[free.nq :])
+    qpos = configurations(own, 5)
+    np.testing.assert_array_equal(free.points(qpos[:, : free.nq]), own.points(qpos))
+
+
 def test_unknown_couplings_list_the_choices():
     with pytest.raises(UnknownNameError, match="Unknown couplings 'none'. Available: free, own"):
         handsim.load_hand("shadow", couplings="none")

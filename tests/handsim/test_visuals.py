@@ -123,6 +123,22 @@ def test_a_model_that_is_not_the_same_hand_is_refused(menagerie, tmp_path):
         handsim.load_hand("allegro", visuals=tmp_path)
 
 
+def test_a_maker_may_pull_its_tendons_without_spools(tmp_path):
+    maker = handsim.load_hand("aero", couplings="free").spec()
+    file = tmp_path / "tetheria_aero_hand_open" / "right_hand.xml"
+    file.parent.mkdir()
+    tetrahedron = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n"
+    (file.parent / "shell.obj").write_text(tetrahedron)
+    maker.add_mesh(name="shell", file=str(file.parent / "shell.obj"), scale=[0.01] * 3)
+    geom = maker.body("palm").add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="shell")
+    geom.contype = geom.conaffinity = 0
+    maker.compile()
+    file.write_text(maker.to_xml())
+    dressed = handsim.load_hand("aero", visuals=tmp_path)
+    assert dressed.joint_names == hand("aero").joint_names
+    assert dressed.model.nmesh == 1
+
+
 def test_what_was_searched_is_told(monkeypatch, tmp_path):
     with pytest.raises(MissingFileError, match=r"searched: .*shadow_hand/right_hand\.xml"):
         handsim.load_hand("shadow", visuals=tmp_path)

@@ -14,12 +14,15 @@ out the jerk, which needs the frames after it too.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from handsim.hands.capsules import Surface, surface
 from handsim.hands.robot_hand import RobotHand
 from retarget.reference import Reference
 from retarget.residuals import Terms, frame_derivatives, scratch
+
+LONGEST_STEP = 3.5
+"""Steps between frames longer than this many usual ones are gaps, over which nothing is smooth."""
 
 
 class Objective:
@@ -29,11 +32,22 @@ class Objective:
         low, high: bounds of those joints [rad].
         neutral: their resting values [rad].
         size: how many they are.
+        linked: whether a frame follows the one before without a gap.
         tree, work, spare, terms: what compiled code reads and writes.
     """
 
-    def __init__(self, hand: RobotHand, reference: Reference):
+    def __init__(
+        self, hand: RobotHand, reference: Reference, times: Float[np.ndarray, " T"] | None = None
+    ):
+        """Put a hand and a reference together.
+
+        Args:
+            hand: the robot.
+            reference: what to match.
+            times: of the reference's frames [s]; None where they follow each other without a gap.
+        """
         self.hand, self.reference = hand, reference
+        self.linked = _linked(times, len(reference))
         self.inputs = hand.tree.input_ids
         self.low, self.high = np.ascontiguousarray(hand.limits[self.inputs].T)
         self.neutral = hand.neutral[self.inputs]
@@ -125,6 +139,15 @@ class Objective:
             low=self.low,
             high=self.high,
         )
+
+
+def _linked(times: Float[np.ndarray, " T"] | None, frames: int) -> Bool[np.ndarray, " T"]:
+    """Whether each frame comes within `LONGEST_STEP` usual steps of the one before."""
+    linked = np.ones(frames, dtype=bool)
+    if times is not None and frames > 1:
+        steps = np.diff(times)
+        linked[1:] = steps < LONGEST_STEP * np.median(steps)
+    return linked
 
 
 def _ends(

@@ -1,7 +1,7 @@
-"""The objective of all frames at once, its gradient and its banded Hessian, compiled.
+"""The objective of all frames at once and its banded Hessian, compiled.
 
 Variables are ordered frame by frame, so a term over four frames reaches 3m places from the
-diagonal. The matrix is stored as LAPACK's lower band: ``band[i − j, j] = A[i, j]``.
+diagonal. Matrices are stored as LAPACK's lower bands: ``band[i − j, j] = A[i, j]``.
 
 The jerk's Huber function enters with the curvature of the parabola that touches it and lies above,
 w min(1, ε/|d|) (iteratively weighted squares): its own is zero beyond ε and would not hold a step.
@@ -24,27 +24,31 @@ class Chain(NamedTuple):
 
     Attributes:
         linked: whether a frame follows the one before without a gap.
+        smoothness: weight of the change from frame to frame.
         jerk: weight of the third differences.
         bend: ε, where their Huber function turns linear [rad].
     """
 
     linked: Bool[np.ndarray, " T"]
+    smoothness: float
     jerk: float
     bend: float
 
 
 class Evaluation(NamedTuple):
-    """What `evaluate` writes: each frame's own cost with its derivatives, and those of the whole.
+    """What `evaluate` writes.
 
-    `slope` (T, m) and `hessian` (T, m, m; lower triangles) are of a frame's own terms, `gradient`
-    (T, m) and `band` (3m + 1, T m) of all.
+    Attributes:
+        cost: each frame's own terms, with their `slope` and `hessian` (lower triangles).
+        gradient: of the whole.
+        curvature: of each third difference that ends in a frame.
     """
 
     cost: Float[np.ndarray, " T"]
     slope: Float[np.ndarray, "T m"]
     hessian: Float[np.ndarray, "T m m"]
     gradient: Float[np.ndarray, "T m"]
-    band: Float[np.ndarray, "b n"]
+    curvature: Float[np.ndarray, "T m"]
 
 
 def evaluation(frames: int, size: int) -> Evaluation:
@@ -54,7 +58,7 @@ def evaluation(frames: int, size: int) -> Evaluation:
         slope=np.zeros((frames, size)),
         hessian=np.zeros((frames, size, size)),
         gradient=np.zeros((frames, size)),
-        band=np.zeros((3 * size + 1, frames * size)),
+        curvature=np.zeros((frames, size)),
     )
 
 
@@ -62,7 +66,6 @@ def evaluation(frames: int, size: int) -> Evaluation:
 def evaluate(tree, work, spare, terms, chain, x, out):
     """The objective at x (T, m): its value; `out` receives the parts and the derivatives."""
     frames, size = x.shape
-    out.band[:] = 0.0
     value = 0.0
     for t in range(frames):
         out.cost[t] = frame_derivatives(
@@ -70,56 +73,68 @@ def evaluate(tree, work, spare, terms, chain, x, out):
         )
         value += out.cost[t]
         out.gradient[t] = out.slope[t]
+        out.curvature[t] = 0.0
+        if t > 0 and chain.linked[t]:
+            for a in range(size):
+                change = x[t, a] - x[t - 1, a]
+                value += 0.5 * chain.smoothness * change * change
+                out.gradient[t, a] += chain.smoothness * change
+                out.gradient[t - 1, a] -= chain.smoothness * change
+        if chain.jerk > 0.0 and _has_third(chain, t):
+            value += _jerk(chain, x, t, out)
+    return value
+
+
+@njit(cache=True)
+def _has_third(chain, t):
+    return t >= 3 and chain.linked[t] and chain.linked[t - 1] and chain.linked[t - 2]
+
+
+@njit(cache=True)
+def _jerk(chain, x, t, out):
+    """The cost of the third differences that end in frame `t`; adds their gradient."""
+    value = 0.0
+    for a in range(x.shape[1]):
+        third = x[t, a] - 3.0 * x[t - 1, a] + 3.0 * x[t - 2, a] - x[t - 3, a]
+        away, weight = abs(third), chain.jerk
+        if away <= chain.bend:
+            value += 0.5 * weight * third * third
+        else:
+            value += weight * chain.bend * (away - 0.5 * chain.bend)
+            weight *= chain.bend / away
+        out.curvature[t, a] = weight
+        for i in range(4):
+            out.gradient[t - i, a] += weight * THIRD[i] * third
+    return value
+
+
+@njit(cache=True, nogil=True)
+def assemble(chain, own, curvature, damping, band):
+    """Write the whole's Hessian with `damping` (T,) on its diagonal into `band` (3m + 1, T m).
+
+    `own` (T, m, m) are the frames' Hessians, of which the lower triangles are read.
+    """
+    frames, size = curvature.shape
+    band[:] = 0.0
+    for t in range(frames):
+        first = t * size
+        linked = t > 0 and chain.linked[t]
         for a in range(size):
             for b in range(a + 1):
-                out.band[a - b, t * size + b] = out.hessian[t, a, b]
-    return value + _smoothness(terms.smoothness, chain, x, out) + _jerk(chain, x, out)
+                band[a - b, first + b] += own[t, a, b]
+            band[0, first + a] += damping[t]
+            if linked:
+                band[0, first + a] += chain.smoothness
+                band[0, first - size + a] += chain.smoothness
+                band[size, first - size + a] -= chain.smoothness
+            if curvature[t, a] > 0.0:
+                for i in range(4):
+                    for j in range(i, 4):
+                        part = curvature[t, a] * THIRD[i] * THIRD[j]
+                        band[(j - i) * size, first - j * size + a] += part
 
 
-@njit(cache=True)
-def _smoothness(weight, chain, x, out):
-    frames, size = x.shape
-    value = 0.0
-    for t in range(1, frames):
-        if not chain.linked[t]:
-            continue
-        for a in range(size):
-            change = x[t, a] - x[t - 1, a]
-            value += 0.5 * weight * change * change
-            out.gradient[t, a] += weight * change
-            out.gradient[t - 1, a] -= weight * change
-            out.band[0, t * size + a] += weight
-            out.band[0, (t - 1) * size + a] += weight
-            out.band[size, (t - 1) * size + a] -= weight
-    return value
-
-
-@njit(cache=True)
-def _jerk(chain, x, out):
-    frames, size = x.shape
-    value = 0.0
-    if chain.jerk == 0.0:
-        return value
-    for t in range(3, frames):
-        if not (chain.linked[t] and chain.linked[t - 1] and chain.linked[t - 2]):
-            continue
-        for a in range(size):
-            third = x[t, a] - 3.0 * x[t - 1, a] + 3.0 * x[t - 2, a] - x[t - 3, a]
-            away, weight = abs(third), chain.jerk
-            if away <= chain.bend:
-                value += 0.5 * weight * third * third
-            else:
-                value += weight * chain.bend * (away - 0.5 * chain.bend)
-                weight *= chain.bend / away
-            for i in range(4):
-                out.gradient[t - i, a] += weight * THIRD[i] * third
-                for j in range(i, 4):
-                    column = (t - j) * size + a
-                    out.band[(j - i) * size, column] += weight * THIRD[i] * THIRD[j]
-    return value
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def surprise(was, moved, step, out):
     """How much more each frame's own cost came out than its second-order model said (T,).
 
@@ -136,28 +151,14 @@ def surprise(was, moved, step, out):
         out[t] = moved.cost[t] - model
 
 
-@njit(cache=True)
-def hold(low, high, x, out, held):
-    """Take the variables that their gradient presses against a bound out of the system.
-
-    Returns the largest change of a variable under a unit step down the gradient, inside the box.
-    """
-    frames, size = x.shape
-    width = out.band.shape[0]
-    largest = 0.0
-    for t in range(frames):
-        for a in range(size):
-            g = out.gradient[t, a]
-            moved = min(max(x[t, a] - g, low[a]), high[a])
-            largest = max(largest, abs(moved - x[t, a]))
-            pressed = (x[t, a] <= low[a] and g > 0) or (x[t, a] >= high[a] and g < 0)
-            held[t * size + a] = pressed
-    for column in range(frames * size):
+@njit(cache=True, nogil=True)
+def isolate(band, held):
+    """Take the held variables out of a system: their rows and columns become the identity's."""
+    width, size = band.shape
+    for column in range(size):
         if held[column]:
-            out.gradient[column // size, column % size] = 0.0
-            out.band[:, column] = 0.0
-            out.band[0, column] = 1.0
-        for k in range(1, min(width, frames * size - column)):
+            band[:, column] = 0.0
+            band[0, column] = 1.0
+        for k in range(1, min(width, size - column)):
             if held[column + k]:
-                out.band[k, column] = 0.0
-    return largest
+                band[k, column] = 0.0

@@ -14,7 +14,7 @@ out the jerk, which needs the frames after it too.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from handsim.hands.capsules import Surface, surface
 from handsim.hands.robot_hand import RobotHand
@@ -25,6 +25,11 @@ from retarget.residuals import Terms, frame_derivatives, scratch
 class Objective:
     """A reference and the regularisers, as a function of the joints that move the hand's points.
 
+    Args:
+        hand: the robot.
+        reference: what to match.
+        fresh: frames with no frame before to be near to; the first alone when not given.
+
     Attributes:
         low, high: bounds of those joints [rad].
         neutral: their resting values [rad].
@@ -32,7 +37,12 @@ class Objective:
         tree, work, spare, terms: what compiled code reads and writes.
     """
 
-    def __init__(self, hand: RobotHand, reference: Reference):
+    def __init__(
+        self,
+        hand: RobotHand,
+        reference: Reference,
+        fresh: Bool[np.ndarray, " T"] | None = None,
+    ):
         self.hand, self.reference = hand, reference
         self.inputs = hand.tree.input_ids
         self.low, self.high = np.ascontiguousarray(hand.limits[self.inputs].T)
@@ -44,10 +54,22 @@ class Objective:
         self.tree, self.work = kinematics.arrays, kinematics.workspace()
         self.spare = scratch(self.size)
         self.terms = self._terms(shape)
+        self.terms.fresh[:] = np.arange(len(reference)) == 0 if fresh is None else fresh
         self._hessian = np.zeros((self.size, self.size))
 
     def __len__(self) -> int:
         return len(self.reference)
+
+    def overwrite(self, reference: Reference, fresh: bool) -> None:
+        """Replace what the frames ask for by `reference`, of the same vectors, pairs and frames."""
+        terms, joints, gaps = self.terms, reference.joints, reference.gaps
+        terms.target[:], terms.weight[:] = reference.target, reference.weight
+        if joints:
+            terms.joint_target[:], terms.joint_weight[:] = joints.target, joints.weight
+        if gaps:
+            terms.gap_target[:] = gaps.target
+            terms.gap_pull[:], terms.gap_push[:] = gaps.pull, gaps.push
+        terms.fresh[:] = fresh
 
     def evaluate(
         self,
@@ -69,9 +91,7 @@ class Objective:
 
     def qpos(self, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
         """The whole hand's qpos [rad]: `x`, couplings applied, joints before the palm neutral."""
-        qpos = np.broadcast_to(self.hand.neutral, (*x.shape[:-1], self.hand.nq)).copy()
-        qpos[..., self.inputs] = x
-        return self.hand.expand(self.hand.reduce(qpos))
+        return whole_qpos(self.hand, x)
 
     def _differentiate(
         self,
@@ -124,7 +144,15 @@ class Objective:
             neutral=self.neutral,
             low=self.low,
             high=self.high,
+            fresh=np.zeros(frames, dtype=bool),
         )
+
+
+def whole_qpos(hand: RobotHand, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
+    """A hand's qpos [rad]: `x` of the tree's inputs, couplings applied, other joints neutral."""
+    qpos = np.broadcast_to(hand.neutral, (*x.shape[:-1], hand.nq)).copy()
+    qpos[..., hand.tree.input_ids] = x
+    return hand.expand(hand.reduce(qpos))
 
 
 def _ends(

@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError
-from retarget.calibration import Calibration, by_proportion, calibrate, finger_lengths
+from retarget.calibration import Calibration
+from retarget.fitting import by_proportion, calibrate, finger_lengths
 from retarget.objective import Objective
 from retarget.reference import fingertips
 from retarget.solvers import newton

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
@@ -42,7 +42,7 @@ def calibrate(hand: RobotHand, motion: HandTrajectory | Float[np.ndarray, "T 21 
         InputError: no frame shows a hand, or the motion is of the other side.
     """
     keypoints, source = _person(hand, motion)
-    calibration = _of_source(by_proportion(hand, keypoints[plausible(keypoints)]), source)
+    calibration = _of_source(by_proportion(hand, keypoints[_good(keypoints)]), source)
     chosen = _spread(keypoints)
     for _ in range(ROUNDS):
         reference = fingertips(hand, calibration.tip_targets(chosen))
@@ -71,7 +71,7 @@ def calibrate_open(
         InputError: no frame shows a hand, or the motion is of the other side.
     """
     keypoints, source = _person(hand, motion)
-    calibration = _of_source(by_proportion(hand, keypoints[plausible(keypoints)]), source)
+    calibration = _of_source(by_proportion(hand, keypoints[_good(keypoints)]), source)
     return replace(calibration, scale=_shared(calibration.scale))
 
 
@@ -88,9 +88,18 @@ def _of_source(calibration: Calibration, source: Source) -> Calibration:
     return replace(calibration, tips=source.tips, pinch=PINCH.get(source.tips, PINCH_UNKNOWN))
 
 
+def _good(keypoints: Float[np.ndarray, "T 21 3"]) -> Int[np.ndarray, " G"]:
+    good = np.flatnonzero(plausible(keypoints))
+    if not len(good):
+        raise InputError(
+            f"None of the {len(keypoints)} frames has the bones of most; expected one person's."
+        )
+    return good
+
+
 def _spread(keypoints: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "S 21 3"]:
     """Frames spread over the clip, each the plausible one nearest to its place."""
-    good = np.flatnonzero(plausible(keypoints))
+    good = _good(keypoints)
     wanted = np.linspace(0, len(keypoints) - 1, FRAMES).astype(int)
     nearest = np.abs(good[None] - wanted[:, None]).argmin(axis=1)
     return keypoints[np.unique(good[nearest])]

@@ -1,12 +1,16 @@
 """Human hand motion in, robot hand motion out."""
 
-from retarget.calibration import Calibration, calibrate
+from retarget.calibration import Calibration
+from retarget.fitting import calibrate, calibrate_open
+from retarget.human import filters
 from retarget.human.hand_trajectory import HandTrajectory
+from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
 from retarget.solvers import SOLVERS
+from retarget.workspace import Workspace
 
 __all__ = [
     "DEFAULT",
@@ -14,9 +18,14 @@ __all__ = [
     "SOLVERS",
     "Calibration",
     "HandTrajectory",
+    "OneEuro",
     "Retargeter",
+    "Smoothing",
     "Solution",
+    "Workspace",
     "calibrate",
+    "calibrate_open",
+    "filters",
     "load",
     "score",
 ]

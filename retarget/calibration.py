@@ -6,11 +6,17 @@ A human keypoint h of a finger f, in the human palm frame, is wanted at
     target(h) = offset + scale_f rotation h   (the robot's size)
 
 in the robot's palm frame. It belongs to one person and one hand: trackers draw the bones of the
-same person differently, so another tracker is another person.
+same person differently, so another tracker is another person. A `Calibration` therefore keeps what
+the tracker calls a fingertip (`Source.tips`), and fits no motion whose tips are something else.
+
+`retarget.fitting` finds one.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,19 +25,17 @@ from scipy.spatial.transform import Rotation
 from handsim.errors import InputError
 from handsim.files import load_npz, save_npz
 from handsim.hands.robot_hand import RobotHand, Side
+from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import CHAINS
-from retarget.objective import Objective
-from retarget.reference import fingertips
-from retarget.solvers.newton import newton
+from retarget.human.mano import TIPS as MANO_TIPS
+from retarget.human.recording import Source
+from retarget.human.rigid import compose
 
-KIND, SCHEMA = "calibration", 1
-FRAMES, ROUNDS = 64, 8
-HUBER = 0.01
-"""Distance [m] beyond which a fingertip pulls on the fit with constant force."""
-SHARED = 0.5
-"""How far each round draws the fingers' scales to their mean: where scales agree, fingertips that
-touch on the person have targets that touch. On three hands and clips it costs 1 mm of tip error
-and brings the gap at pinches from 25 to under 10 mm (Allegro, glove)."""
+KIND, SCHEMA = "calibration", 2
+PINCH = {"Manus tip nodes": 0.010, "end of the last bone": 0.010, MANO_TIPS: 0.015}
+PINCH_UNKNOWN = 0.020
+"""Distance [m] below which a person's fingertips touch, by what the tracker calls a fingertip;
+MediaPipe's do at 20 mm, and files that do not say what drew them are mostly of its kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,8 @@ class Calibration:
         rotation: human palm axes in the robot's palm frame.
         offset: origin of the human palm in the robot's palm frame [m].
         scale: robot length over human length of each finger.
+        tips: what the person's tracker calls a fingertip, as in `Source`; "" if not known.
+        pinch: distance of the person's fingertips below which they touch [m].
 
     Raises:
         InputError: `rotation` is not one, or a scale is not positive.
@@ -55,6 +61,8 @@ class Calibration:
     rotation: Float[np.ndarray, "3 3"]
     offset: Float[np.ndarray, " 3"]
     scale: Float[np.ndarray, " F"]
+    tips: str = ""
+    pinch: float = PINCH_UNKNOWN
 
     def __post_init__(self) -> None:
         if np.abs(self.rotation @ self.rotation.T - np.eye(3)).max() > 1e-6:
@@ -64,6 +72,17 @@ class Calibration:
                 f"scale: {np.asarray(self.scale).tolist()}, expected a positive number for each "
                 f"of {', '.join(self.fingers)}."
             )
+
+    def __str__(self) -> str:
+        turn = Rotation.from_matrix(self.rotation).as_rotvec(degrees=True)
+        lines = [
+            f"calibration of {self.hand} {self.side}",
+            f"tips      {self.tips or 'not known'}, touching at {1e3 * self.pinch:.0f} mm",
+            f"rotation  {np.linalg.norm(turn):.1f}° ({', '.join(f'{t:.1f}' for t in turn)})",
+            f"offset    {', '.join(f'{1e3 * o:.1f}' for o in self.offset)} mm",
+            *(f"{f:8}  × {s:.3f}" for f, s in zip(self.fingers, self.scale, strict=True)),
+        ]
+        return "\n".join(lines)
 
     def place(self, keypoints: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "T 21 3"]:
         """Human keypoints in the robot's palm frame, in true size [m]."""
@@ -79,10 +98,30 @@ class Calibration:
 
         The two palms coincide as `place` says, so the robot's points fall on the human's.
         """
-        human = Rotation.from_quat(wrist[:, 3:], scalar_first=True)
-        robot = human * Rotation.from_matrix(self.rotation.T)
-        position = wrist[:, :3] - robot.apply(self.offset)
-        return np.concatenate([position, robot.as_quat(scalar_first=True)], axis=1)
+        return compose(np.array(wrist, dtype=np.float64), self._robot_palm)
+
+    @cached_property
+    def _robot_palm(self) -> Float[np.ndarray, "1 7"]:
+        """The robot's palm frame in the human's."""
+        turn = Rotation.from_matrix(self.rotation.T)
+        return np.array([[*turn.apply(-self.offset), *turn.as_quat(scalar_first=True)]])
+
+    def require(self, hand: RobotHand, source: Source) -> None:
+        """Make sure this is a calibration of `hand` and of a motion from `source`.
+
+        Raises:
+            InputError: it is of another hand, or of a tracker with other fingertips.
+        """
+        if (self.hand, self.side) != (hand.name, hand.side):
+            raise InputError(
+                f"The calibration is of {self.hand} {self.side}, the hand is "
+                f"{hand.name} {hand.side}; expected the same."
+            )
+        if self.tips and source.tips and self.tips != source.tips:
+            raise InputError(
+                f"The calibration is for fingertips that are {self.tips!r}, those of the motion "
+                f"are {source.tips!r}; expected the same: calibrate on this tracker."
+            )
 
     def save(self, path: str | Path) -> None:
         """Write one self-describing `.npz`.
@@ -90,15 +129,8 @@ class Calibration:
         Raises:
             OutputError: `path` cannot be written.
         """
-        header = {
-            "kind": KIND,
-            "schema": SCHEMA,
-            "hand": self.hand,
-            "side": self.side,
-            "fingers": self.fingers,
-        }
-        arrays = {"rotation": self.rotation, "offset": self.offset, "scale": self.scale}
-        save_npz(path, header, arrays)
+        header, arrays = self.as_saved()
+        save_npz(path, {"kind": KIND, "schema": SCHEMA, **header}, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Calibration":
@@ -109,86 +141,40 @@ class Calibration:
             FormatError: it holds something else.
         """
         header, arrays = load_npz(path, KIND, SCHEMA)
-        return cls(header["hand"], header["side"], tuple(header["fingers"]), **arrays)
+        return cls.from_saved(header, arrays)
+
+    def as_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a file holds of it: names and arrays."""
+        header = {
+            name: getattr(self, name) for name in ("hand", "side", "fingers", "tips", "pinch")
+        }
+        return header, {name: getattr(self, name) for name in ("rotation", "offset", "scale")}
+
+    @classmethod
+    def from_saved(
+        cls, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> "Calibration":
+        """The calibration that `as_saved` described."""
+        return cls(
+            header["hand"],
+            header["side"],
+            tuple(header["fingers"]),
+            arrays["rotation"],
+            arrays["offset"],
+            arrays["scale"],
+            header["tips"],
+            header["pinch"],
+        )
 
 
-def calibrate(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Calibration:
-    """Fit palm alignment and finger scales to a person's motion.
-
-    Starts at the hand's full reach (`by_proportion`) and alternates: solve the fingertips for the
-    current targets; fit the similarity that brings the human tips onto the solved ones. Targets
-    out of reach draw the scale down and the palm over; targets that are reached keep it. The
-    fingers' scales are drawn together (`SHARED`), so that pinches stay pinches.
-
-    Args:
-        hand: the robot.
-        keypoints: valid human keypoints in the human palm frame [m].
-    """
-    calibration = by_proportion(hand, keypoints)
-    chosen = keypoints[np.unique(np.linspace(0, len(keypoints) - 1, FRAMES).astype(int))]
-    for _ in range(ROUNDS):
-        reference = fingertips(hand, calibration.tip_targets(chosen))
-        objective = Objective(hand, replace(reference, smoothness=1e-4))
-        tips = hand.tips(objective.qpos(newton(objective).x))
-        calibration = _refit(calibration, chosen, tips)
-    return calibration
-
-
-def _refit(
-    old: Calibration, keypoints: Float[np.ndarray, "T 21 3"], tips: Float[np.ndarray, "T F 3"]
-) -> Calibration:
-    """The robust similarity that brings human tips onto robot tips: Kabsch, then the scales."""
-    distance = np.linalg.norm(tips - old.tip_targets(keypoints), axis=-1)
-    weight = HUBER / np.maximum(distance, HUBER)
-    human = keypoints[:, [CHAINS[f][3] for f in old.fingers]]
-    scaled = old.scale[:, None] * human
-    centre_h = np.average(scaled, axis=(0, 1), weights=weight[..., None] * np.ones(3))
-    centre_r = np.average(tips, axis=(0, 1), weights=weight[..., None] * np.ones(3))
-    rotation = _kabsch(scaled - centre_h, tips - centre_r, weight)
-    offset = centre_r - rotation @ centre_h
-    turned = human @ rotation.T
-    along = (weight[..., None] * turned * (tips - offset)).sum(axis=(0, 2))
-    scale = along / (weight[..., None] * turned**2).sum(axis=(0, 2))
-    scale = (1 - SHARED) * scale + SHARED * scale.mean()
-    return replace(old, rotation=rotation, offset=offset, scale=scale)
-
-
-def _kabsch(
-    a: Float[np.ndarray, "T F 3"], b: Float[np.ndarray, "T F 3"], weight: Float[np.ndarray, "T F"]
-) -> Float[np.ndarray, "3 3"]:
-    """The rotation R that minimises Σ w ‖b − R a‖² (Kabsch 1976)."""
-    u, _, vt = np.linalg.svd(np.einsum("tf,tfi,tfj->ij", weight, b, a))
-    sign = np.sign(np.linalg.det(u @ vt))
-    return u @ np.diag([1.0, 1.0, sign]) @ vt
-
-
-def by_proportion(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Calibration:
-    """Palms coincide; each finger's scale is the robot's reach over the human finger's length.
-
-    Args:
-        hand: the robot.
-        keypoints: valid human keypoints in the human palm frame [m].
-    """
-    scale = hand.reach / finger_lengths(keypoints, hand.fingers)
-    return Calibration(hand.name, hand.side, hand.fingers, np.eye(3), np.zeros(3), scale)
-
-
-def finger_lengths(
-    keypoints: Float[np.ndarray, "T 21 3"], fingers: tuple[str, ...]
-) -> Float[np.ndarray, " F"]:
-    """Length of each finger from the wrist to its tip [m]: the sum of its median bones.
+def require_same_side(hand: RobotHand, motion: HandTrajectory) -> None:
+    """Make sure that a motion is of the hand's side.
 
     Raises:
-        InputError: a finger has no length.
+        InputError: it is of the other.
     """
-    chains = [[0, *CHAINS[f]] for f in fingers]
-    bones = np.array(
-        [
-            np.median(np.linalg.norm(np.diff(keypoints[:, chain], axis=1), axis=-1), axis=0).sum()
-            for chain in chains
-        ]
-    )
-    if not (bones > 0).all():
-        flat = fingers[int(np.argmin(bones))]
-        raise InputError(f"The {flat} has length 0 in most frames; expected a finger.")
-    return bones
+    if motion.side != hand.side:
+        raise InputError(
+            f"The motion is of a {motion.side} hand, {hand.name} is loaded as a {hand.side} one; "
+            f"expected the same side: load_hand({hand.name!r}, side={motion.side!r})."
+        )

@@ -21,33 +21,29 @@ from handsim.hands.robot_hand import RobotHand
 from retarget.reference import Reference
 from retarget.residuals import Terms, frame_derivatives, scratch
 
-LONGEST_STEP = 3.5
-"""Steps between frames longer than this many usual ones are gaps, over which nothing is smooth."""
-
 
 class Objective:
     """A reference and the regularisers, as a function of the joints that move the hand's points.
+
+    Args:
+        hand: the robot.
+        reference: what to match.
+        fresh: frames with no frame before to be near to; the first alone when not given.
 
     Attributes:
         low, high: bounds of those joints [rad].
         neutral: their resting values [rad].
         size: how many they are.
-        linked: whether a frame follows the one before without a gap.
         tree, work, spare, terms: what compiled code reads and writes.
     """
 
     def __init__(
-        self, hand: RobotHand, reference: Reference, times: Float[np.ndarray, " T"] | None = None
+        self,
+        hand: RobotHand,
+        reference: Reference,
+        fresh: Bool[np.ndarray, " T"] | None = None,
     ):
-        """Put a hand and a reference together.
-
-        Args:
-            hand: the robot.
-            reference: what to match.
-            times: of the reference's frames [s]; None where they follow each other without a gap.
-        """
         self.hand, self.reference = hand, reference
-        self.linked = _linked(times, len(reference))
         self.inputs = hand.tree.input_ids
         self.low, self.high = np.ascontiguousarray(hand.limits[self.inputs].T)
         self.neutral = hand.neutral[self.inputs]
@@ -58,10 +54,22 @@ class Objective:
         self.tree, self.work = kinematics.arrays, kinematics.workspace()
         self.spare = scratch(self.size)
         self.terms = self._terms(shape)
+        self.terms.fresh[:] = np.arange(len(reference)) == 0 if fresh is None else fresh
         self._hessian = np.zeros((self.size, self.size))
 
     def __len__(self) -> int:
         return len(self.reference)
+
+    def overwrite(self, reference: Reference, fresh: bool) -> None:
+        """Replace what the frames ask for by `reference`, of the same vectors, pairs and frames."""
+        terms, joints, gaps = self.terms, reference.joints, reference.gaps
+        terms.target[:], terms.weight[:] = reference.target, reference.weight
+        if joints:
+            terms.joint_target[:], terms.joint_weight[:] = joints.target, joints.weight
+        if gaps:
+            terms.gap_target[:] = gaps.target
+            terms.gap_pull[:], terms.gap_push[:] = gaps.pull, gaps.push
+        terms.fresh[:] = fresh
 
     def evaluate(
         self,
@@ -83,9 +91,7 @@ class Objective:
 
     def qpos(self, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
         """The whole hand's qpos [rad]: `x`, couplings applied, joints before the palm neutral."""
-        qpos = np.broadcast_to(self.hand.neutral, (*x.shape[:-1], self.hand.nq)).copy()
-        qpos[..., self.inputs] = x
-        return self.hand.expand(self.hand.reduce(qpos))
+        return whole_qpos(self.hand, x)
 
     def _differentiate(
         self,
@@ -138,16 +144,15 @@ class Objective:
             neutral=self.neutral,
             low=self.low,
             high=self.high,
+            fresh=np.zeros(frames, dtype=bool),
         )
 
 
-def _linked(times: Float[np.ndarray, " T"] | None, frames: int) -> Bool[np.ndarray, " T"]:
-    """Whether each frame comes within `LONGEST_STEP` usual steps of the one before."""
-    linked = np.ones(frames, dtype=bool)
-    if times is not None and frames > 1:
-        steps = np.diff(times)
-        linked[1:] = steps < LONGEST_STEP * np.median(steps)
-    return linked
+def whole_qpos(hand: RobotHand, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
+    """A hand's qpos [rad]: `x` of the tree's inputs, couplings applied, other joints neutral."""
+    qpos = np.broadcast_to(hand.neutral, (*x.shape[:-1], hand.nq)).copy()
+    qpos[..., hand.tree.input_ids] = x
+    return hand.expand(hand.reduce(qpos))
 
 
 def _ends(

@@ -4,6 +4,8 @@ A pull on a pinch that the hand cannot close costs every other target of the fra
 that asks for it measures the hand and not the method. Both leave such fingers out.
 """
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -21,13 +23,20 @@ PULL, COLLISION = 1.0, 10.0
 """Weights of the gap and of self-collision: tips that pull at each other stop 0.9 mm apart."""
 
 
+_found: WeakKeyDictionary[RobotHand, Bool[np.ndarray, " F1"]] = WeakKeyDictionary()
+
+
 def reachable_pinches(hand: RobotHand) -> Bool[np.ndarray, " F1"]:
     """Whether the thumb's tip can touch each other finger's, in the order of `fingers[1:]`.
+
+    It is searched for once a hand.
 
     Raises:
         InputError: a fingertip has no colliding geom.
     """
-    return least_pinch_gaps(hand) <= TOUCH
+    if hand not in _found:
+        _found[hand] = least_pinch_gaps(hand) <= TOUCH
+    return _found[hand]
 
 
 def least_pinch_gaps(hand: RobotHand) -> Float[np.ndarray, " F1"]:

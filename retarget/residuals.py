@@ -25,7 +25,7 @@ Self-collision is a gap for each pair of capsules, with only the push.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numba import njit
 
 from handsim.hands.kinematics import column, expand, place
@@ -42,7 +42,8 @@ class Terms(NamedTuple):
     """All T frames of an objective: R vectors, G gaps, K pairs that must not collide, m inputs.
 
     Joints are independent ones, in the order of the tree's inputs. `gap_ends` and `pair_ends` are
-    the points at the ends of the first and the second segment.
+    the points at the ends of the first and the second segment. `fresh` frames have no frame before
+    to be near to.
     """
 
     origin: Int[np.ndarray, " R"]
@@ -65,6 +66,7 @@ class Terms(NamedTuple):
     neutral: Float[np.ndarray, " m"]
     low: Float[np.ndarray, " m"]
     high: Float[np.ndarray, " m"]
+    fresh: Bool[np.ndarray, " T"]
 
 
 class Scratch(NamedTuple):

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial.transform import Rotation
 
 from handsim.errors import FormatError, InputError, unknown
 from handsim.files import load_npz, save_npz
-from retarget.human.keypoints import COUNT, SIDES, Side, palm_frame
+from retarget.human.keypoints import COUNT, SIDES, Side, continuous, palm_pose, seen_from
 from retarget.human.recording import (
     Camera,
     ManoParameters,
@@ -135,9 +134,7 @@ class HandTrajectory:
     def palm_keypoints(self) -> Float[np.ndarray, "T 21 3"]:
         """Keypoints in the palm frame `wrist` [m]; NaN where the frame is not valid."""
         local = np.full(self.keypoints.shape, np.nan)
-        rotation = Rotation.from_quat(self.wrist[self.valid, 3:], scalar_first=True).as_matrix()
-        centred = self.keypoints[self.valid] - self.wrist[self.valid, None, :3]
-        local[self.valid] = centred @ rotation
+        local[self.valid] = seen_from(self.wrist[self.valid], self.keypoints[self.valid])
         return local
 
     def select(self, frames: slice | Values) -> "HandTrajectory":
@@ -229,16 +226,7 @@ def _wrist_poses(keypoints: Float[np.ndarray, "T 21 3"], side: Side) -> Float[np
     frame, so that they can be interpolated and filtered.
     """
     whole = np.isfinite(keypoints).all(axis=(1, 2), keepdims=True)
-    with np.errstate(over="ignore", invalid="ignore"):
-        rotation, origin = palm_frame(np.where(whole, keypoints, np.nan), side)
-    seen = np.isfinite(rotation).all(axis=(1, 2))
-    poses = np.full((len(keypoints), 7), np.nan)
-    if seen.any():
-        turn = Rotation.from_matrix(rotation[seen]).as_quat(scalar_first=True)
-        flips = np.where((turn[1:] * turn[:-1]).sum(axis=1) < 0, -1.0, 1.0)
-        signs = np.cumprod(np.concatenate([[1.0], flips]))
-        poses[seen] = np.concatenate([origin[seen], turn * signs[:, None]], axis=1)
-    return poses
+    return continuous(palm_pose(np.where(whole, keypoints, np.nan), side))
 
 
 def _require_times(times: Values) -> int:

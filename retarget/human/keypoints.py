@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from retarget.human import rigid
+
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 
@@ -50,8 +52,6 @@ FROM_OPENXR = tuple(index + 1 for index in FROM_MANUS)
 FROM_THUMB_LAST = (0, 17, 18, 19, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 """Wrist, index, middle, ring, pinky, thumb (D-Grasp and RaiSim)."""
 
-DEGENERATE = 1e-6
-"""A palm whose length [m], or the sine of whose opening angle, is below this has no frame."""
 CHIRALITY_THRESHOLD = 0.2
 """Below it a hand is too flat to tell left from right. On eight trackers' recordings (10 800
 frames of either hand, 58 to 100 % of them above it) no frame was then on the wrong side."""
@@ -70,14 +70,25 @@ def palm_frame(
     orthogonal to z. A palm without a frame (coincident or collinear points, or any NaN) yields NaN
     in its rotation, never an arbitrary one: the caller decides what an invisible palm means.
     """
-    origin = keypoints[..., WRIST, :]
-    along = keypoints[..., CHAINS["middle"][0], :] - origin
-    z, length = _normalised(along)
-    normal, width = _normalised(_radial_normal(keypoints) * (1.0 if side == "right" else -1.0))
-    x, opening = _normalised(normal - (normal * z).sum(-1, keepdims=True) * z)
-    rotation = np.stack([x, np.cross(z, x), z], axis=-1)
-    seen = (length > DEGENERATE) & (width > DEGENERATE * length**2) & (opening > DEGENERATE)
-    return np.where(seen[..., None, None], rotation, np.nan), origin
+    hands = _plain(keypoints)
+    rotation = rigid.palm_rotations(hands, side == "right")
+    return rotation.reshape(*keypoints.shape[:-2], 3, 3), keypoints[..., WRIST, :]
+
+
+def palm_pose(
+    keypoints: Float[np.ndarray, "*batch 21 3"], side: Side
+) -> Float[np.ndarray, "*batch 7"]:
+    """The palm frame of each hand as x y z [m] and qw qx qy qz; NaN where it has none."""
+    poses = rigid.palm_poses(_plain(keypoints), side == "right")
+    return poses.reshape(*keypoints.shape[:-2], 7)
+
+
+def seen_from(
+    pose: Float[np.ndarray, "*batch 7"], keypoints: Float[np.ndarray, "*batch 21 3"]
+) -> Float[np.ndarray, "*batch 21 3"]:
+    """Keypoints in the frame of a pose (x y z qw qx qy qz) each [m]."""
+    poses = np.array(pose, dtype=np.float64).reshape(-1, 7)
+    return rigid.seen_from(poses, _plain(keypoints)).reshape(keypoints.shape)
 
 
 def in_palm_frame(
@@ -86,6 +97,16 @@ def in_palm_frame(
     """Keypoints in their own palm frame [m]; NaN where the palm has no frame."""
     rotation, origin = palm_frame(keypoints, side)
     return (keypoints - origin[..., None, :]) @ rotation
+
+
+def continuous(poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+    """The same poses, each quaternion of the two signs the one nearer to that before it."""
+    out = poses.copy()
+    seen = np.flatnonzero(np.isfinite(poses).all(axis=1))
+    turn = poses[seen, 3:]
+    flips = np.where((turn[1:] * turn[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+    out[seen[1:], 3:] *= np.cumprod(flips)[:, None]
+    return out
 
 
 def mirror(points: Float[np.ndarray, "*batch 3"], axis: int = 0) -> Float[np.ndarray, "*batch 3"]:
@@ -148,6 +169,11 @@ def chirality(keypoints: Float[np.ndarray, "*batch 21 3"]) -> Side | None:
     if max(left, right) < _MAJORITY * (left + right) or left == right:
         return None
     return "right" if right > left else "left"
+
+
+def _plain(keypoints: Float[np.ndarray, "*batch 21 3"]) -> Float[np.ndarray, "N 21 3"]:
+    """A writable copy in one block: compiled code is compiled anew for any other kind of array."""
+    return np.array(keypoints, dtype=np.float64, order="C").reshape(-1, COUNT, 3)
 
 
 def _radial_normal(points: np.ndarray) -> np.ndarray:

@@ -1,16 +1,36 @@
-"""What to match: one method a file, each a function of (hand, keypoints, calibration)."""
+"""What to match: one method a file, each a function of (hand, keypoints, calibration).
 
-from retarget.references.dexpilot import dexpilot
+A method that looks back at frames before takes a memory too, which carries what it needs of them
+from one call to the next, so that frames may come one by one.
+"""
+
+from collections.abc import Callable
+
+from retarget.reference import Reference
+from retarget.references.dexpilot import Latch, dexpilot
 from retarget.references.keyvector import keyvector
+from retarget.references.natural import natural
 from retarget.references.position import position
 from retarget.references.vector import vector
 
-METHODS = {
+METHODS: dict[str, Callable[..., Reference]] = {
     "dexpilot": dexpilot,
     "keyvector": keyvector,
+    "natural": natural,
     "position": position,
     "vector": vector,
 }
-DEFAULT = "keyvector"
+MEMORIES: dict[str, Callable[[], object]] = {"dexpilot": Latch}
+"""The memories of the methods that have one, empty."""
+DEFAULT = "natural"
 
-__all__ = ["DEFAULT", "METHODS", "dexpilot", "keyvector", "position", "vector"]
+__all__ = [
+    "DEFAULT",
+    "MEMORIES",
+    "METHODS",
+    "dexpilot",
+    "keyvector",
+    "natural",
+    "position",
+    "vector",
+]

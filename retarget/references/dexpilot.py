@@ -26,8 +26,18 @@ ETA_THUMB, ETA_FINGERS = 1e-4, 3e-2
 WEIGHT_THUMB, WEIGHT_FINGERS = 200.0, 400.0
 
 
+class Latch:
+    """Which thumb–finger pairs were closed in the last frame; none at first."""
+
+    def __init__(self) -> None:
+        self.closed: bool | Bool[np.ndarray, " thumb_pairs"] = False
+
+
 def dexpilot(
-    hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"], calibration: Calibration
+    hand: RobotHand,
+    keypoints: Float[np.ndarray, "T 21 3"],
+    calibration: Calibration,
+    latch: Latch | None = None,
 ) -> Reference:
     """Fingertip pairs, latched, and palm → tip vectors.
 
@@ -35,6 +45,7 @@ def dexpilot(
         hand: the robot.
         keypoints: human keypoints in the human palm frame [m], all finite, in order of time.
         calibration: of this person and hand.
+        latch: of the frames before; it is brought to the last of these.
     """
     fingers = len(hand.fingers)
     pairs = np.array(list(combinations(range(fingers), 2)))
@@ -43,7 +54,7 @@ def dexpilot(
     person = keypoints[:, [CHAINS[finger][3] for finger in hand.fingers]]
     human = person[:, nearer] - person[:, farther]
     distance = np.linalg.norm(human, axis=-1)
-    closed = closed_pairs(distance, fingers)
+    closed = closed_pairs(distance, fingers, latch or Latch())
     of_thumb = nearer == 0
     length = np.where(of_thumb, ETA_THUMB, ETA_FINGERS)
     wanted = tips[:, nearer] - tips[:, farther]
@@ -64,19 +75,22 @@ def dexpilot(
 
 
 def closed_pairs(
-    distance: Float[np.ndarray, "T pairs"], fingers: int
+    distance: Float[np.ndarray, "T pairs"], fingers: int, latch: Latch
 ) -> Bool[np.ndarray, "T pairs"]:
     """Which pairs of fingertips are closed in each frame; it depends on the human alone.
 
     Args:
         distance: of the human tips [m], pairs in the order of ``combinations(fingers, 2)``.
         fingers: how many, the thumb first.
+        latch: of the frames before; it is brought to the last of these.
     """
     thumb = distance[:, : fingers - 1]
     event = np.where(thumb < CLOSE, 1, np.where(thumb > OPEN, -1, 0))
     frames = np.arange(len(event))[:, None]
     last = np.maximum.accumulate(np.where(event != 0, frames, -1), axis=0)
-    closed = (last >= 0) & (np.take_along_axis(event, np.maximum(last, 0), axis=0) > 0)
+    latest = np.take_along_axis(event, np.maximum(last, 0), axis=0) > 0
+    closed = np.where(last >= 0, latest, latch.closed)
+    latch.closed = closed[-1]
     others = np.array(list(combinations(range(fingers - 1), 2)), dtype=int).reshape(-1, 2)
     both = closed[:, others[:, 0]] & closed[:, others[:, 1]]
     return np.concatenate([closed, both & (distance[:, fingers - 1 :] <= CLOSE)], axis=1)

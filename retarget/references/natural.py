@@ -25,6 +25,7 @@ from scipy.special import expit
 from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
 from retarget.human.keypoints import CHAINS
+from retarget.reach import reachable_pinches
 from retarget.reference import PALM, Gaps, Reference
 
 DELTA = 0.03

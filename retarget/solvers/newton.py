@@ -65,52 +65,83 @@ def store(size: int) -> Store:
 
 def newton(objective: Objective, progress: bool = False) -> Solved:
     """Minimise all frames of an objective in one compiled call; `progress` has nothing to show."""
-    frames, size = len(objective), objective.size
-    x, cost, status = np.empty((frames, size)), np.empty(frames), np.empty(frames, dtype=np.int64)
-    announce(solve_clip, "the solver")
-    starts = np.stack([objective.neutral, 0.5 * (objective.low + objective.high)])
-    solve_clip(
-        objective.tree,
-        objective.work,
-        objective.spare,
-        store(size),
-        objective.terms,
-        starts,
-        x,
-        cost,
-        status,
-    )
-    return Solved(x, cost, status == CONVERGED)
+    return Newton(objective).solve()
 
 
-@njit(cache=True)
-def solve_clip(tree, work, spare, kept, terms, starts, x, cost, status):
+class Newton:
+    """The solver with its memory of the frames before: of a whole clip, or of one frame at a time.
+
+    Online, `Objective.overwrite` brings the next frame and `solve` goes on from the one before,
+    to the same result as if all frames had been given at once.
+    """
+
+    def __init__(self, objective: Objective):
+        frames, size = len(objective), objective.size
+        self._objective, self._store = objective, store(size)
+        self._starts = np.stack([objective.neutral, 0.5 * (objective.low + objective.high)])
+        self._restarts = np.zeros(2)
+        self._x, self._cost = np.empty((frames, size)), np.empty(frames)
+        self._status = np.empty(frames, dtype=np.int64)
+        self.reset()
+        announce(solve_clip, "the solver")
+
+    def reset(self) -> None:
+        """Forget the frames before."""
+        self._store.before[:] = self._objective.neutral
+
+    def solve(self) -> Solved:
+        """Minimise the objective's frames in order."""
+        objective = self._objective
+        solve_clip(
+            objective.tree,
+            objective.work,
+            objective.spare,
+            self._store,
+            objective.terms,
+            self._starts,
+            self._restarts,
+            self._x,
+            self._cost,
+            self._status,
+        )
+        self._store.before[:] = self._x[-1]
+        return Solved(self._x.copy(), self._cost.copy(), self._status == CONVERGED)
+
+
+@njit(cache=True, nogil=True)
+def solve_clip(tree, work, spare, kept, terms, starts, restarts, x, cost, status):
     """Minimise every frame in order; fills x (T, m), cost (T,) and status (T,).
 
-    The first frame begins at the best of `starts` (S, m) and has no frame before to be near to.
+    ``kept.before`` is where the first frame goes on from. `restarts` are the frames to wait until
+    the next one, and the cost of the last in vain. A fresh frame waits for none, and is near to
+    no frame before.
     """
-    pause, in_vain = 0, RESTART_COST
     for t in range(terms.target.shape[0]):
-        kept.before[:] = x[max(t - 1, 0)]
-        smoothness = terms.smoothness if t > 0 else 0.0
-        pause -= 1
+        if t > 0:
+            kept.before[:] = x[t - 1]
+        smoothness = 0.0 if terms.fresh[t] else terms.smoothness
+        restarts[0] -= 1.0
+        if terms.fresh[t]:
+            restarts[0], restarts[1] = 0.0, RESTART_COST
         again, moved = False, False
         # One call for all attempts: each call is compiled anew where it stands, for seconds.
         for attempt in range(starts.shape[0] + 1):
             if attempt > 0:
-                again = cost[t] > RESTART_COST and (pause <= 0 or cost[t] > 1.5 * in_vain)
+                again = cost[t] > RESTART_COST and (
+                    restarts[0] <= 0.0 or cost[t] > 1.5 * restarts[1]
+                )
                 if not again:
                     break
                 kept.x[0] = starts[attempt - 1]
             else:
-                kept.x[0] = kept.before if t > 0 else starts[0]
+                kept.x[0] = kept.before
             tried, verdict, at = _minimise(tree, work, spare, kept, terms, t, smoothness)
             if attempt == 0 or tried < (1.0 - RESTART_GAIN) * cost[t]:
                 moved = attempt > 0
                 cost[t], status[t] = tried, verdict
                 x[t] = kept.x[at]
         if again and not moved:
-            pause, in_vain = RESTART_PAUSE, cost[t]
+            restarts[0], restarts[1] = RESTART_PAUSE, cost[t]
 
 
 @njit(cache=True)

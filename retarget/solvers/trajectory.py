@@ -61,9 +61,10 @@ def trajectory(objective: Objective, progress: bool = False) -> Solved:
     start = newton(objective)
     jerk, smoothness = objective.reference.jerk, objective.reference.smoothness
     stages = STAGES if jerk > 0 else STAGES[-1:]
+    linked = ~objective.terms.fresh
     descent = _Descent(objective, start.x)
     for share, bend in track(stages, "smoothing", transient=True, disable=not progress):
-        chain = Chain(objective.linked, smoothness, share * jerk, bend)
+        chain = Chain(linked, smoothness, share * jerk, bend)
         settled = descent.run(chain, SETTLED if share == 1.0 else ROUGHLY)
     return Solved(descent.x, descent.now.cost, np.full(len(start.x), settled))
 

@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError
-from retarget.calibration import Calibration, by_proportion, calibrate, finger_lengths
+from retarget.calibration import Calibration
+from retarget.fitting import by_proportion, calibrate, finger_lengths
 from retarget.objective import Objective
 from retarget.reference import fingertips
 from retarget.solvers import newton
@@ -90,12 +91,22 @@ def test_finger_lengths_are_sums_of_median_bones():
 
 
 def test_a_round_trip_is_exact(tmp_path):
-    before = planted(hand("allegro"))
+    before = replace(planted(hand("allegro")), tips="Manus tip nodes", pinch=0.01)
     before.save(tmp_path / "c.npz")
     after = Calibration.load(tmp_path / "c.npz")
     assert (after.hand, after.side, after.fingers) == (before.hand, before.side, before.fingers)
+    assert (after.tips, after.pinch) == (before.tips, before.pinch)
     for name in ("rotation", "offset", "scale"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+
+
+def test_it_shows_what_it_is():
+    shown = str(replace(planted(hand("allegro")), tips="Manus tip nodes", pinch=0.01))
+    assert "calibration of allegro right" in shown
+    assert "Manus tip nodes, touching at 10 mm" in shown
+    assert "10.1° (5.7, -6.9, 4.6)" in shown
+    assert "8.0, -5.0, 4.0 mm" in shown
+    assert "thumb     × 1.200" in shown
 
 
 def test_what_is_no_similarity_is_refused():

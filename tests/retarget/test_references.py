@@ -7,7 +7,7 @@ from retarget import METHODS
 from retarget.calibration import Calibration
 from retarget.reference import PALM
 from retarget.references import dexpilot, keyvector, position, vector
-from retarget.references.dexpilot import closed_pairs
+from retarget.references.dexpilot import Latch, closed_pairs
 from tests.hands import hand
 
 MANY = np.random.default_rng(4).normal([0.0, 0.0, 0.1], 0.05, size=(7, 21, 3))
@@ -77,7 +77,7 @@ def test_dexpilot_latches_as_published():
         [False, True, False],
         [False, True, False],
     ]
-    np.testing.assert_array_equal(closed_pairs(distance, fingers=3), expected)
+    np.testing.assert_array_equal(closed_pairs(distance, 3, Latch()), expected)
 
 
 def test_dexpilot_asks_closed_pairs_to_touch():

@@ -1,0 +1,77 @@
+"""Solution: a retargeted motion and how its solving went."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from handsim.files import load_npz, save_npz
+from handsim.joint_trajectory import JointTrajectory
+from retarget.calibration import Calibration
+
+KIND, SCHEMA = "solution", 2
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A retargeted motion and how its solving went.
+
+    Attributes:
+        trajectory: the robot's motion; in frames without an observation as `retarget.gaps` says.
+        method: the reference that was matched.
+        calibration: how the person was mapped onto the hand.
+        cost: the objective at the solution; NaN where the frame has no observation.
+        converged: the solver ended at an optimum; False where the frame has no observation.
+        seconds: time spent on each frame, the mean of those solved together [s].
+    """
+
+    trajectory: JointTrajectory
+    method: str
+    calibration: Calibration
+    cost: Float[np.ndarray, " T"]
+    converged: Bool[np.ndarray, " T"]
+    seconds: Float[np.ndarray, " T"]
+
+    @property
+    def failed(self) -> int:
+        """How many observed frames did not converge."""
+        return int((self.trajectory.valid & ~self.converged).sum())
+
+    def save(self, path: str | Path) -> None:
+        """Write one self-describing `.npz`.
+
+        Raises:
+            OutputError: `path` cannot be written.
+        """
+        trajectory = self.trajectory
+        header, arrays = self.calibration.as_saved()
+        header |= {
+            "kind": KIND,
+            "schema": SCHEMA,
+            "method": self.method,
+            "hand": trajectory.hand,
+            "side": trajectory.side,
+            "joint_names": trajectory.joint_names,
+        }
+        arrays |= {name: getattr(trajectory, name) for name in ("times", "qpos", "wrist", "valid")}
+        arrays |= {name: getattr(self, name) for name in ("cost", "converged", "seconds")}
+        save_npz(path, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Solution":
+        """Read what `save` wrote.
+
+        Raises:
+            MissingFileError: there is no such file.
+            FormatError: it holds something else.
+        """
+        header, a = load_npz(path, KIND, SCHEMA)
+        hand, side = header["hand"], header["side"]
+        trajectory = JointTrajectory(
+            hand, side, tuple(header["joint_names"]), a["times"], a["qpos"], a["wrist"], a["valid"]
+        )
+        calibration = Calibration.from_saved(header, a)
+        return cls(
+            trajectory, header["method"], calibration, a["cost"], a["converged"], a["seconds"]
+        )

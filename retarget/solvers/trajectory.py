@@ -5,9 +5,10 @@ of one problem, coupled by the smoothness and the jerk of their neighbours; the 
 (`retarget.solvers.banded`), so a step costs no more than a few frame-by-frame solves.
 
 Each step minimises the second-order model inside the box of the joint limits, by a primal-dual
-active set (Hintermüller, Ito & Kunisch 2002); a frame's own Hessian enters with its negative
-eigenvalues cut off. Levenberg's damping is a frame's own, so that one stiff frame does not hold up
-the others: it rises where a frame's cost came out worse than its model.
+active set (Hintermüller, Ito & Kunisch 2002); a frame's own Hessian enters with the magnitudes of
+its eigenvalues, so that a step leaves a saddle (Dauphin et al. 2014). Levenberg's damping is a
+frame's own, so that one stiff frame does not hold up the others: it rises where a frame's cost came
+out worse than its model.
 
 It starts at the frame-by-frame solution. The jerk's weight is large against all else and would
 freeze that start, so its Huber function is brought in by `STAGES`: first a square, then bending
@@ -39,12 +40,12 @@ JERK_BEND = 1e-3
 STAGES = ((1 / 300, np.inf), (0.1, 10 * JERK_BEND), (1.0, JERK_BEND))
 """Share of the jerk's weight, and where its Huber function bends [rad]."""
 MAX_STEPS = 60
-SETTLED, ROUGHLY = 1e-5, 1e-3
+SETTLED, ROUGHLY = 3e-4, 3e-3
 """Relative decrease of the objective at which the last stage ends, and the others."""
-FIRST_DAMPING, LEAST_DAMPING, STIFF_DAMPING = 1e-4, 1e-6, 1.0
+FIRST_DAMPING, LEAST_DAMPING, STIFF_DAMPING = 1e-4, 1e-6, 0.1
 MODEL_ERROR = 0.5
 """Share of a frame's change by which its model may be off before its damping rises."""
-ACTIVE_SET_ROUNDS = 6
+ACTIVE_SET_ROUNDS = 3
 
 
 def trajectory(objective: Objective, progress: bool = False) -> Solved:
@@ -140,9 +141,9 @@ class _Descent:
 
 
 def _convex(hessian: Float[np.ndarray, "T m m"]) -> Float[np.ndarray, "T m m"]:
-    """Symmetric matrices, given by their lower triangles, without their negative eigenvalues."""
+    """Symmetric matrices, given by their lower triangles, with their eigenvalues' magnitudes."""
     values, vectors = np.linalg.eigh(hessian)
-    return (vectors * np.maximum(values, 0.0)[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    return (vectors * np.abs(values)[:, None, :]) @ np.swapaxes(vectors, 1, 2)
 
 
 def _solve(

@@ -62,7 +62,7 @@ def minimise(algorithm: str, objective: Objective, progress: bool = False) -> So
     for t in track(range(frames), "solving", transient=True, disable=not progress):
         if objective.terms.fresh[t]:
             starts = (before, objective.neutral, 0.5 * (objective.low + objective.high))
-            ends = [solver.solve(t, None, start) for start in starts[t == 0 :]]
+            ends = [solver.solve(t, None, start) for start in starts]
             x[t], cost[t], status[t] = min(ends, key=lambda end: end[1])
         else:
             x[t], cost[t], status[t] = solver.solve(t, before, before)

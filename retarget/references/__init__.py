@@ -7,6 +7,8 @@ from one call to the next, so that frames may come one by one.
 from collections.abc import Callable
 
 from retarget.reference import Reference
+from retarget.references.adaptive import adaptive
+from retarget.references.ako import ako
 from retarget.references.dexpilot import Latch, dexpilot
 from retarget.references.keyvector import keyvector
 from retarget.references.natural import natural
@@ -14,6 +16,8 @@ from retarget.references.position import position
 from retarget.references.vector import vector
 
 METHODS: dict[str, Callable[..., Reference]] = {
+    "adaptive": adaptive,
+    "ako": ako,
     "dexpilot": dexpilot,
     "keyvector": keyvector,
     "natural": natural,
@@ -28,6 +32,8 @@ __all__ = [
     "DEFAULT",
     "MEMORIES",
     "METHODS",
+    "adaptive",
+    "ako",
     "dexpilot",
     "keyvector",
     "natural",

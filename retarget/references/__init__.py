@@ -10,6 +10,7 @@ from retarget.reference import Reference
 from retarget.references.adaptive import adaptive
 from retarget.references.ako import ako
 from retarget.references.dexpilot import Latch, dexpilot
+from retarget.references.joint_angle import joint_angle
 from retarget.references.keyvector import keyvector
 from retarget.references.natural import natural
 from retarget.references.position import position
@@ -19,6 +20,7 @@ METHODS: dict[str, Callable[..., Reference]] = {
     "adaptive": adaptive,
     "ako": ako,
     "dexpilot": dexpilot,
+    "joint_angle": joint_angle,
     "keyvector": keyvector,
     "natural": natural,
     "position": position,
@@ -35,6 +37,7 @@ __all__ = [
     "adaptive",
     "ako",
     "dexpilot",
+    "joint_angle",
     "keyvector",
     "natural",
     "position",

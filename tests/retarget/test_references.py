@@ -225,3 +225,5 @@ def test_a_reference_is_of_each_frame_alone(method):
     alone = METHODS[method](robot, MANY[2:3], calibration(robot))
     np.testing.assert_array_equal(together.target[2:3], alone.target)
     np.testing.assert_array_equal(together.weight[2:3], alone.weight)
+    if together.joints is not None:
+        np.testing.assert_allclose(together.joints.target[2:3], alone.joints.target, atol=1e-12)

@@ -8,39 +8,35 @@ from jaxtyping import Int
 
 
 class Status(IntEnum):
-    """How a frame's solving ended; `message` says what that means and what helps."""
+    """How a frame's solving ended."""
 
-    message: str
+    CONVERGED = 0
+    OUT_OF_STEPS = 1
+    NO_PROGRESS = 2
+    NOT_SEEN = 3
 
-    def __new__(cls, value: int, message: str) -> "Status":
-        """A member with its message."""
-        member = int.__new__(cls, value)
-        member._value_, member.message = value, message
-        return member
+    @property
+    def message(self) -> str:
+        """What it means, and what helps."""
+        return _MESSAGES[self]
 
-    CONVERGED = 0, "ended at an optimum"
-    OUT_OF_STEPS = (
-        1,
-        "was still descending when its steps ran out; the frame is usable, and a motion with more "
-        "frames a second starts each one nearer to its end",
-    )
-    NO_PROGRESS = (
-        2,
-        "no step lowered the cost, though its gradient is not zero; look at the frame's keypoints, "
-        "or try another solver",
-    )
-    NOT_SEEN = (
-        3,
-        "the tracker saw no hand, so the frame holds the one before; fill the motion's gaps first "
-        "if it should move there",
-    )
+
+_MESSAGES = {
+    Status.CONVERGED: "ended at an optimum",
+    Status.OUT_OF_STEPS: "was still descending when its steps ran out; the frame is usable, and a "
+    "motion with more frames a second starts each one nearer to its end",
+    Status.NO_PROGRESS: "no step lowered the cost, though its gradient is not zero; look at the "
+    "frame's keypoints, or try another solver",
+    Status.NOT_SEEN: "the tracker saw no hand there; fill the motion's gaps first if the robot "
+    "should move on",
+}
 
 
 def tally(status: Int[np.ndarray, " T"]) -> str:
     """How many frames ended how, in one line, and what the ends other than an optimum mean.
 
     >>> tally(np.array([0, 0, 3]))
-    '2 converged, 1 not seen (the tracker saw no hand, …)'
+    '2 converged, 1 not seen (the tracker saw no hand there; …)'
     """
     counts = Counter(status.tolist())
     parts = []

@@ -20,7 +20,7 @@ from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
 from retarget.human.keypoints import CHAINS
 from retarget.reference import PALM, Reference
-from retarget.references.phalanges import finger_points, last_phalanges
+from retarget.references.phalanges import finger_points, last_phalanges, require_knuckles
 from retarget.residuals import LENGTH
 
 DELTA, DELTA_DIRECTION = 0.02, 0.5
@@ -39,7 +39,11 @@ def adaptive(
         hand: the robot.
         keypoints: human keypoints in the human palm frame [m], all finite.
         calibration: of this person and hand.
+
+    Raises:
+        InputError: a finger has no point but its tip.
     """
+    require_knuckles(hand)
     alpha = pinching(hand, keypoints)
     rows = [finger_points(hand, finger)[1:] for finger in hand.fingers]
     finger = np.repeat(np.arange(len(rows)), [len(row) for row in rows])

@@ -9,14 +9,15 @@ neutral pose and the middle of its joints' ranges,
   One that changes none of those left stands for nothing and rests;
 - a joint that bends several joints of a finger by its linkage follows their mean, each counted as
   much as the joint changes it;
-- neutral answers to a straight person, and the joint turns as far as the person's; less where it
-  cannot follow over a person's whole range of motion, so that it closes when the person has;
+- neutral answers to a straight person, and the robot bends as far as the person; less where it
+  cannot follow over a person's whole range of motion, so that it has closed when the person has;
 - the two joints at the root of a thumb sit differently on every hand: there, middle answers to
   middle and the joint's range to a person's.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
@@ -25,15 +26,17 @@ from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
 from retarget.human.angles import ANGLES, RANGES, hand_angles
 from retarget.human.keypoints import CHAINS, COUNT
+from retarget.objective import whole_qpos
 from retarget.reference import Joints, Reference
-from retarget.references.phalanges import finger_points
+from retarget.references.phalanges import finger_points, require_knuckles
 
 LEAST = 0.2
 """Change of an angle by a joint, rad/rad, below which it does not stand for it."""
 SHARES = 0.5
 """Share of its largest change above which a joint counts as bending another one too."""
-_STEP = 1e-3
-_CMC = (0, 1)
+_CMC = [0, 1]
+_ABDUCTIONS = [i for i, name in enumerate(ANGLES) if "abduction" in name]
+_NEAR, _STEPS = 1e-3, 9
 _FINGER = [name.split("_")[0] for name in ANGLES]
 _KIND = np.array([*ANGLES[:2], *(name.split("_")[2] for name in ANGLES[2:])])
 """Angles of one kind may be moved together by one joint: flexions, abductions."""
@@ -81,23 +84,36 @@ def joint_angle(
     )
 
 
+_found: WeakKeyDictionary[RobotHand, JointMap] = WeakKeyDictionary()
+
+
 def joint_map(hand: RobotHand) -> JointMap:
-    """Which of a person's angles each joint of the hand follows, and how far.
+    """Which of a person's angles each joint of the hand follows, and how far; found once a hand.
 
     Raises:
         InputError: a finger has no point but its tip.
     """
+    if hand not in _found:
+        _found[hand] = _joint_map(hand)
+    return _found[hand]
+
+
+def _joint_map(hand: RobotHand) -> JointMap:
     low, high = hand.limits[hand.tree.input_ids].T
     neutral, middle = hand.neutral[hand.tree.input_ids], 0.5 * (low + high)
-    change = _changes(hand, 0.5 * (neutral + middle))
+    change = _changes(hand, 0.5 * (neutral + middle), low, high)
     coefficient, offset = np.zeros_like(change), neutral.copy()
     for joint, angle in _pairs(np.abs(change)):
-        share = _shares(change[joint], angle)
+        moved = _moved_together(change[joint], angle)
+        share = moved / np.abs(moved).sum()
         if angle in _CMC:
             stretch = (high[joint] - low[joint]) / np.ptp(RANGES[angle])
             offset[joint] = middle[joint] - stretch * share @ RANGES.mean(axis=1)
         else:
-            stretch = _stretch(share, low[joint] - neutral[joint], high[joint] - neutral[joint])
+            room = _room(share, low[joint] - neutral[joint], high[joint] - neutral[joint])
+            stretch = min(
+                room, 1.0 if angle in _ABDUCTIONS else 1.0 / np.abs(moved[moved != 0]).mean()
+            )
         coefficient[joint] = stretch * share
     return JointMap(coefficient, offset)
 
@@ -111,15 +127,14 @@ def _pairs(change: Float[np.ndarray, "m 20"]) -> Iterator[tuple[int, int]]:
         yield int(joint), int(angle)
 
 
-def _shares(change: Float[np.ndarray, " 20"], angle: int) -> Float[np.ndarray, " 20"]:
-    """How much each angle counts for a joint, sign included; the absolute values sum to 1."""
-    kind = _KIND[angle] == _KIND
-    counted = np.where(kind & (np.abs(change) >= SHARES * abs(change[angle])), change, 0.0)
-    return counted / np.abs(counted).sum()
+def _moved_together(change: Float[np.ndarray, " 20"], angle: int) -> Float[np.ndarray, " 20"]:
+    """The changes of the angles that a joint moves with its own: a linkage's, a spread's."""
+    counted = (_KIND[angle] == _KIND) & (np.abs(change) >= SHARES * abs(change[angle]))
+    return np.where(counted, change, 0.0)
 
 
-def _stretch(share: Float[np.ndarray, " 20"], low: float, high: float) -> float:
-    """How far the joint turns an angle of the person: 1, or what its range allows.
+def _room(share: Float[np.ndarray, " 20"], low: float, high: float) -> float:
+    """How far the joint can turn an angle of the person, to reach its limit as the person does.
 
     What counts is the wider side of a person's range; where its sides are alike, the joint's.
 
@@ -129,24 +144,46 @@ def _stretch(share: Float[np.ndarray, " 20"], low: float, high: float) -> float:
     """
     ends = share[:, None] * RANGES
     closing, opening = ends.max(axis=1).sum(), -ends.min(axis=1).sum()
-    room = max(high, -low) if np.isclose(closing, opening) else high if closing > opening else -low
-    return min(1.0, room / max(closing, opening))
+    if np.isclose(closing, opening):
+        return max(high, -low) / closing
+    return high / closing if closing > opening else -low / opening
 
 
-def _changes(hand: RobotHand, x: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m 20"]:
-    """∂(anatomical angles)/∂(joints) of a robot hand, by central differences.
+def _changes(
+    hand: RobotHand,
+    relaxed: Float[np.ndarray, " m"],
+    low: Float[np.ndarray, " m"],
+    high: Float[np.ndarray, " m"],
+) -> Float[np.ndarray, "m 20"]:
+    """How far each joint changes the anatomical angles of a relaxed robot hand, a radian it turns.
 
-    A thumb's course over the palm counts by the turn it makes, less when the thumb points out of
-    the palm.
+    It is the mean over the joint's range: a tendon may bend one joint of a finger after another.
+    At the root of a thumb, which may pass over the palm's normal on its way, it is that of the
+    relaxed hand; its course over the palm counts by the turn it makes, less when the thumb points
+    out of the palm.
     """
-    steps = _STEP * np.eye(len(x))
-    qpos = np.tile(hand.neutral, (2 * len(x), 1))
-    qpos[:, hand.tree.input_ids] = np.concatenate([x + steps, x - steps])
-    angles = hand_angles(skeleton(hand, hand.expand(hand.reduce(qpos))), hand.side)
-    turned = np.mod(angles[: len(x)] - angles[len(x) :] + np.pi, 2 * np.pi) - np.pi
-    turned[:, 0] *= np.cos(angles[: len(x), 1])
-    turned[:, [finger not in hand.fingers for finger in _FINGER]] = 0.0
-    return turned / (2 * _STEP)
+    change = _slopes(hand, relaxed, low, high)
+    change[:, _CMC] = _slopes(hand, relaxed, relaxed - _NEAR, relaxed + _NEAR)[:, _CMC]
+    height = hand_angles(skeleton(hand, whole_qpos(hand, relaxed[None])), hand.side)[0, 1]
+    change[:, 0] *= np.cos(height)
+    change[:, [finger not in hand.fingers for finger in _FINGER]] = 0.0
+    return change
+
+
+def _slopes(
+    hand: RobotHand,
+    relaxed: Float[np.ndarray, " m"],
+    low: Float[np.ndarray, " m"],
+    high: Float[np.ndarray, " m"],
+) -> Float[np.ndarray, "m 20"]:
+    """Mean change of the anatomical angles as one joint after another goes from `low` to `high`."""
+    paths = np.tile(relaxed, (len(relaxed), _STEPS, 1))
+    for joint, path in enumerate(paths):
+        path[:, joint] = np.linspace(low[joint], high[joint], _STEPS)
+    qpos = whole_qpos(hand, paths.reshape(-1, len(relaxed)))
+    angles = hand_angles(skeleton(hand, qpos), hand.side).reshape(len(relaxed), _STEPS, -1)
+    angles = np.unwrap(angles, axis=1)
+    return (angles[:, -1] - angles[:, 0]) / (high - low)[:, None]
 
 
 def skeleton(hand: RobotHand, qpos: Float[np.ndarray, "T nq"]) -> Float[np.ndarray, "T 21 3"]:
@@ -158,6 +195,7 @@ def skeleton(hand: RobotHand, qpos: Float[np.ndarray, "T nq"]) -> Float[np.ndarr
     Raises:
         InputError: a finger has no point but its tip.
     """
+    require_knuckles(hand)
     points = hand.points(qpos)
     keypoints = np.zeros((len(qpos), COUNT, 3))
     for finger, chain in CHAINS.items():

@@ -35,23 +35,28 @@ class Phalanges(NamedTuple):
 
 
 def finger_points(hand: RobotHand, finger: str) -> list[tuple[int, int]]:
-    """(position in the hand's `point_names`, keypoint) of a finger's points, palm first.
-
-    Raises:
-        InputError: there is nothing but the tip.
-    """
+    """(position in the hand's `point_names`, keypoint) of a finger's points, palm first."""
     names = [f"{finger}_{joint}" for joint in _JOINTS.get(finger, _FINGER_JOINTS)]
-    found = [
+    return [
         (hand.point_names.index(name), keypoint)
         for name, keypoint in zip(names, CHAINS[finger], strict=True)
         if name in hand.point_names
     ]
-    if len(found) < 2:
-        raise InputError(
-            f"The {finger} of {hand.name!r} has the point {finger}_tip alone; expected one of "
-            f"{', '.join(names[:-1])} too, for a finger's shape."
-        )
-    return found
+
+
+def require_knuckles(hand: RobotHand) -> None:
+    """Check that every finger has another point than its tip.
+
+    Raises:
+        InputError: one has not.
+    """
+    for finger in hand.fingers:
+        if len(finger_points(hand, finger)) < 2:
+            joints = _JOINTS.get(finger, _FINGER_JOINTS)[:-1]
+            raise InputError(
+                f"The {finger} of {hand.name!r} has the point {finger}_tip alone; expected one of "
+                f"{', '.join(f'{finger}_{joint}' for joint in joints)} too, for a finger's shape."
+            )
 
 
 def last_phalanges(
@@ -72,7 +77,9 @@ def last_phalanges(
     for finger in hand.fingers:
         points = finger_points(hand, finger)
         ends += list(pairwise(points))[-count:]
-    (origin, near), (point, far) = np.array(ends).transpose(1, 2, 0)
+    (origin, near), (point, far) = (
+        np.array(ends, dtype=np.int64).reshape(-1, 2, 2).transpose(1, 2, 0)
+    )
     at_rest = hand.points(hand.neutral[None])[0]
     length = np.linalg.norm(at_rest[point] - at_rest[origin], axis=-1)
     bones = (keypoints[:, far] - keypoints[:, near]) @ calibration.rotation.T

@@ -5,7 +5,7 @@ import pytest
 
 from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
-from retarget.calibration import by_proportion
+from retarget.calibration import Calibration
 from retarget.human.angles import ANGLES, RANGES, hand_angles
 from retarget.human.authored import hand_keypoints
 from retarget.human.keypoints import mirror
@@ -19,6 +19,12 @@ every_hand = pytest.mark.parametrize(
 )
 
 
+def itself(robot):
+    """The calibration of a person whose hand is the robot's: not looked at here."""
+    one = np.ones(len(robot.fingers))
+    return Calibration(robot.name, robot.side, robot.fingers, np.eye(3), np.zeros(3), one)
+
+
 def fist(count=20):
     """A person closing all fingers, thumb open (T, 20)."""
     angles = np.zeros((count, 20))
@@ -30,7 +36,7 @@ def fist(count=20):
 def followed(robot, angles):
     """The robot's qpos for an authored person's angles."""
     keypoints = hand_keypoints(angles, robot.side)
-    reference = joint_angle(robot, keypoints, by_proportion(robot, keypoints))
+    reference = joint_angle(robot, keypoints, itself(robot))
     assert len(reference.point) == 0
     return Objective(robot, reference).qpos(reference.joints.target)
 
@@ -109,7 +115,7 @@ def test_joints_of_a_hand_like_a_persons_follow_their_own():
 def test_a_solver_returns_the_clipped_target(solver):
     robot = hand("allegro")
     keypoints = hand_keypoints(np.random.default_rng(2).uniform(*RANGES.T, size=(10, 20)))
-    reference = joint_angle(robot, keypoints, by_proportion(robot, keypoints))
+    reference = joint_angle(robot, keypoints, itself(robot))
     solved = SOLVERS[solver](Objective(robot, reference))
     assert solved.converged.all()
     np.testing.assert_allclose(solved.x, reference.joints.target, atol=2e-4)

@@ -144,8 +144,11 @@ def test_a_finger_that_is_only_a_tip_has_no_shape():
     spec = hand("ability").spec()
     for name in ("index_mcp", "index_pip"):
         spec.delete(spec.site(name))
+    bare = RobotHand("bare", "right", spec)
     with pytest.raises(InputError, match="index of 'bare' has the point index_tip alone"):
-        finger_points(RobotHand("bare", "right", spec), "index")
+        adaptive(bare, MANY, calibration(bare))
+    assert len(last_phalanges(bare, MANY, calibration(bare)).point) == 4
+    assert len(ako(bare, MANY, calibration(bare)).point) == 5 + 4 + 4
 
 
 def test_akos_law_of_distance_has_no_jump():

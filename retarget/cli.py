@@ -18,6 +18,7 @@ from handsim.hands.catalog import summarise
 from retarget import metrics
 from retarget.demo import demo, write_scores
 from retarget.playback import film, play
+from retarget.status import tally
 
 FAILURE = 2
 _console = Console()
@@ -59,7 +60,7 @@ def solve(
         out: the solution, an .npz.
         hand: a hand of the catalogue.
         method: what to match.
-        solver: how to minimise: newton, or nlopt's slsqp.
+        solver: how to minimise: newton, or an algorithm of nlopt's by its name, as slsqp.
         side: which hand of the file; needed where it holds both.
         format: the file's format, recognised from its content when not given.
         fps: frames a second, for files without times.
@@ -72,7 +73,7 @@ def solve(
     solution = engine.retarget(person, progress=_console.is_terminal)
     solution.save(out)
     _print_scores({hand: retarget.score(person, solution, hand=robot)})
-    print(f"wrote {out}: {len(person)} frames, {solution.failed} not converged")
+    print(f"wrote {out}: {len(person)} frames, {tally(solution.status)}")
 
 
 def replay(

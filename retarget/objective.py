@@ -13,13 +13,17 @@ that goes frame by frame minimises the terms of one frame with the frames before
 out the jerk, which needs the frames after it too.
 """
 
+from collections.abc import Iterator
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from handsim.hands.capsules import Surface, surface
 from handsim.hands.robot_hand import RobotHand
+from retarget.evaluations import evaluations
 from retarget.reference import Reference
-from retarget.residuals import Terms, frame_derivatives, scratch
+from retarget.residuals import Terms, scratch
 
 
 class Objective:
@@ -55,6 +59,8 @@ class Objective:
         self.spare = scratch(self.size)
         self.terms = self._terms(shape)
         self.terms.fresh[:] = np.arange(len(reference)) == 0 if fresh is None else fresh
+        self._which = np.zeros(3, dtype=np.int64)
+        self._x, self._before, self._gradient = np.zeros((3, self.size))
         self._hessian = np.zeros((self.size, self.size))
 
     def __len__(self) -> int:
@@ -75,46 +81,46 @@ class Objective:
         self,
         frame: int,
         x: Float[np.ndarray, " m"],
-        previous: Float[np.ndarray, " m"],
+        previous: Float[np.ndarray, " m"] | None,
         gradient: Float[np.ndarray, " m"],
     ) -> float:
-        """E at `x` in one frame; `gradient` is overwritten with ∂E/∂x."""
-        return self._differentiate(frame, x, previous, gradient, self._hessian, False)
+        """E at `x` in one frame; `gradient` is overwritten with ∂E/∂x.
+
+        `previous` is the frame before, None for a frame that is near to none.
+        """
+        value = self._value(frame, x, previous, False)
+        gradient[:] = self._gradient
+        return value
 
     def derivatives(
-        self, frame: int, x: Float[np.ndarray, " m"], previous: Float[np.ndarray, " m"]
+        self, frame: int, x: Float[np.ndarray, " m"], previous: Float[np.ndarray, " m"] | None
     ) -> tuple[float, Float[np.ndarray, " m"], Float[np.ndarray, "m m"]]:
-        """E, ∂E/∂x and ∂²E/∂x² at `x` in one frame."""
-        gradient, hessian = np.zeros(self.size), np.zeros((self.size, self.size))
-        value = self._differentiate(frame, x, previous, gradient, hessian, True)
-        return value, gradient, np.tril(hessian) + np.tril(hessian, -1).T
+        """E, ∂E/∂x and ∂²E/∂x² at `x` in one frame; `previous` as in `evaluate`."""
+        value, lower = self._value(frame, x, previous, True), self._hessian
+        return value, self._gradient.copy(), np.tril(lower) + np.tril(lower, -1).T
 
     def qpos(self, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
         """The whole hand's qpos [rad]: `x`, couplings applied, joints before the palm neutral."""
         return whole_qpos(self.hand, x)
 
-    def _differentiate(
+    def _value(
         self,
         frame: int,
         x: Float[np.ndarray, " m"],
-        previous: Float[np.ndarray, " m"],
-        gradient: Float[np.ndarray, " m"],
-        hessian: Float[np.ndarray, "m m"],
+        previous: Float[np.ndarray, " m"] | None,
         second: bool,
     ) -> float:
-        return frame_derivatives(
-            self.tree,
-            self.work,
-            self.spare,
-            self.terms,
-            frame,
-            x,
-            previous,
-            self.reference.smoothness,
-            gradient,
-            hessian,
-            second,
-        )
+        self._which[:] = frame, previous is not None, second
+        self._x[:] = x
+        if previous is not None:
+            self._before[:] = previous
+        return next(self._values)
+
+    @cached_property
+    def _values(self) -> Iterator[float]:
+        """E of what `_which`, `_x` and `_before` hold."""
+        kept = (self._which, self._x, self._before, self._gradient, self._hessian)
+        return evaluations(self.tree, self.work, self.spare, self.terms, *kept)
 
     def _terms(self, shape: Surface | None) -> Terms:
         reference, frames = self.reference, len(self.reference)

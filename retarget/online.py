@@ -16,6 +16,7 @@ from retarget.objective import Objective, whole_qpos
 from retarget.reference import Reference
 from retarget.references import MEMORIES, METHODS
 from retarget.solvers import Newton
+from retarget.status import Status
 
 PERIOD = 1 / 30
 """Time [s] from one frame to the next where none is given."""
@@ -33,7 +34,7 @@ class Frame(NamedTuple):
         qpos: joints [rad].
         palm: of the person, x y z [m] and qw qx qy qz; where it was last while not seen.
         seen: whether there was a hand.
-        cost, converged: of the solver; NaN and False without a hand.
+        cost, status: of the solver; NaN and NOT_SEEN without a hand.
     """
 
     time: float
@@ -41,7 +42,7 @@ class Frame(NamedTuple):
     palm: Float[np.ndarray, " 7"]
     seen: bool
     cost: float
-    converged: bool
+    status: Status
 
 
 class Online:
@@ -97,9 +98,9 @@ class Online:
         reference = self._reference(self._hand, points[None], self._calibration, *self._memory)
         solved = self._solver_of(reference, fresh).solve()
         self._x, self._seen_at = solved.x[0], self._time
-        cost, converged = float(solved.cost[0]), bool(solved.converged[0])
+        cost, status = float(solved.cost[0]), Status(int(solved.status[0]))
         qpos = whole_qpos(self._hand, self._x)
-        return Frame(self._time, qpos, self._palm, True, cost, converged)
+        return Frame(self._time, qpos, self._palm, True, cost, status)
 
     def _later(self, time: float | None) -> float:
         if time is None:
@@ -111,7 +112,8 @@ class Online:
     def _unseen(self) -> Frame:
         unseen = np.array([self._time - self._seen_at])
         x = eased(self._x[None], self._hand.neutral[self._hand.tree.input_ids], unseen)[0]
-        return Frame(self._time, whole_qpos(self._hand, x), self._palm, False, np.nan, False)
+        qpos = whole_qpos(self._hand, x)
+        return Frame(self._time, qpos, self._palm, False, np.nan, Status.NOT_SEEN)
 
     def _follow(
         self, points: Float[np.ndarray, "21 3"], palm: Float[np.ndarray, " 7"], fresh: bool

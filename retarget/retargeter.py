@@ -23,6 +23,7 @@ from retarget.online import Online
 from retarget.references import DEFAULT, METHODS
 from retarget.solution import Solution
 from retarget.solvers import OFFLINE, ONLINE, SOLVERS
+from retarget.status import Status
 from retarget.workspace import Workspace
 
 __all__ = ["Retargeter", "Solution"]
@@ -94,7 +95,7 @@ class Retargeter:
         reference = METHODS[self.method](self.hand, motion.palm_keypoints[seen], calibration)
         objective = Objective(self.hand, reference, fresh_starts(motion.times[seen]))
         began = perf_counter()
-        x, cost, converged = SOLVERS[self.solver or OFFLINE](objective, progress)
+        x, cost, status = SOLVERS[self.solver or OFFLINE](objective, progress)
         seconds = np.full(len(seen), (perf_counter() - began) / len(seen))
         rows = np.maximum(np.searchsorted(seen, np.arange(len(motion)), side="right") - 1, 0)
         x = eased(x[rows], objective.neutral, motion.times - motion.times[seen[rows]])
@@ -104,7 +105,7 @@ class Retargeter:
             self.method,
             calibration,
             _spread(cost, seen, len(motion), np.nan),
-            _spread(converged, seen, len(motion), False),
+            _spread(status, seen, len(motion), int(Status.NOT_SEEN)),
             _spread(seconds, seen, len(motion), 0.0),
         )
 
@@ -156,9 +157,9 @@ class Retargeter:
             self._wrist(calibration, frame.palm[None]),
             np.array([frame.seen]),
         )
-        cost, converged = np.array([frame.cost]), np.array([frame.converged])
+        cost, status = np.array([frame.cost]), np.array([int(frame.status)])
         seconds = np.array([perf_counter() - began])
-        return Solution(trajectory, self.method, calibration, cost, converged, seconds)
+        return Solution(trajectory, self.method, calibration, cost, status, seconds)
 
     def reset(self) -> None:
         """Forget all that `step` has seen: the next frame is the first of another motion."""
@@ -195,7 +196,7 @@ class Retargeter:
         return JointTrajectory(hand.name, hand.side, hand.joint_names, times, qpos, wrist, valid)
 
 
-def _spread(values: np.ndarray, rows: np.ndarray, count: int, fill: float | bool) -> np.ndarray:
+def _spread(values: np.ndarray, rows: np.ndarray, count: int, fill: float | int) -> np.ndarray:
     """`values` at `rows` of an array of `count`, `fill` elsewhere."""
     out = np.full(count, fill, dtype=values.dtype)
     out[rows] = values

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from handsim.files import load_npz, save_npz
 from handsim.joint_trajectory import JointTrajectory
 from retarget.calibration import Calibration
+from retarget.status import Status
 
-KIND, SCHEMA = "solution", 2
+KIND, SCHEMA = "solution", 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Solution:
         method: the reference that was matched.
         calibration: how the person was mapped onto the hand.
         cost: the objective at the solution; NaN where the frame has no observation.
-        converged: the solver ended at an optimum; False where the frame has no observation.
+        status: how each frame's solving ended, a `Status`.
         seconds: time spent on each frame, the mean of those solved together [s].
     """
 
@@ -30,8 +31,13 @@ class Solution:
     method: str
     calibration: Calibration
     cost: Float[np.ndarray, " T"]
-    converged: Bool[np.ndarray, " T"]
+    status: Int[np.ndarray, " T"]
     seconds: Float[np.ndarray, " T"]
+
+    @property
+    def converged(self) -> Bool[np.ndarray, " T"]:
+        """The solver ended at an optimum; False where the frame has no observation."""
+        return self.status == Status.CONVERGED
 
     @property
     def failed(self) -> int:
@@ -55,7 +61,7 @@ class Solution:
             "joint_names": trajectory.joint_names,
         }
         arrays |= {name: getattr(trajectory, name) for name in ("times", "qpos", "wrist", "valid")}
-        arrays |= {name: getattr(self, name) for name in ("cost", "converged", "seconds")}
+        arrays |= {name: getattr(self, name) for name in ("cost", "status", "seconds")}
         save_npz(path, header, arrays)
 
     @classmethod
@@ -72,6 +78,4 @@ class Solution:
             hand, side, tuple(header["joint_names"]), a["times"], a["qpos"], a["wrist"], a["valid"]
         )
         calibration = Calibration.from_saved(header, a)
-        return cls(
-            trajectory, header["method"], calibration, a["cost"], a["converged"], a["seconds"]
-        )
+        return cls(trajectory, header["method"], calibration, a["cost"], a["status"], a["seconds"])

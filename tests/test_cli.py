@@ -1,6 +1,7 @@
 """The `retarget` command as a user types it: what it writes, and one line on bad input."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import handsim
 from handsim.assets import ASSETS
-from retarget import HandTrajectory, Solution, cli
+from retarget import METHODS, HandTrajectory, Solution, cli
 
 SAMPLE = ASSETS / "motions" / "sample_right.npz"
 
@@ -46,6 +47,22 @@ def test_solve_replay_score_and_export_pass_files_on(short, tmp_path, capsys):
     assert "wrote" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_solved_and_scored(short, tmp_path, capsys, method):
+    run("solve", short, "--hand", "ability", "--method", method, "-o", tmp_path / "s.npz")
+    assert Solution.load(tmp_path / "s.npz").method == method
+    assert "60 frames, 60 converged" in capsys.readouterr().out
+
+
+def test_an_algorithm_of_nlopts_by_name_and_frames_that_were_not_seen(short, tmp_path, capsys):
+    motion = HandTrajectory.load(short)
+    replace(motion, valid=np.arange(60) >= 20).save(tmp_path / "late.npz")
+    command = ["solve", tmp_path / "late.npz", "--hand", "ability", "--solver", "lbfgs"]
+    run(*command, "-o", tmp_path / "s.npz")
+    printed = capsys.readouterr().out
+    assert "40 converged, 20 not seen (the tracker saw no hand" in printed
+
+
 def test_hands_lists_every_hand(capsys):
     run("hands")
     printed = capsys.readouterr().out
@@ -65,6 +82,7 @@ BAD = {
     "empty file": (["solve", "{empty}", "-o", "out.npz"], "empty.npz"),
     "unknown hand": (["solve", "{short}", "--hand", "shadw", "-o", "out.npz"], "Unknown hand"),
     "unknown method": (["solve", "{short}", "--method", "x", "-o", "out.npz"], "Unknown method"),
+    "unknown solver": (["solve", "{short}", "--solver", "x", "-o", "out.npz"], "Unknown solver"),
     "unknown format": (["solve", "{short}", "--format", "x", "-o", "out.npz"], "format"),
     "wrong side": (["solve", "{short}", "--side", "left", "-o", "out.npz"], "left"),
     "unwritable folder": (["solve", "{short}", "-o", "{empty}/out.npz"], "Cannot write"),

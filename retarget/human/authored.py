@@ -24,22 +24,13 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from handsim.assets import ASSETS
+from retarget.human.angles import ANGLES
+from retarget.human.angles import RANGES as PALM_RANGES
 from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
 from retarget.human.keypoints import CHAINS, COUNT, FINGERS, Side, mirror
 
-ANGLES = (
-    *("thumb_cmc_flexion", "thumb_cmc_abduction", "thumb_mcp_flexion", "thumb_ip_flexion"),
-    *("index_mcp_flexion", "index_mcp_abduction", "index_pip_flexion", "index_dip_flexion"),
-    *("middle_mcp_flexion", "middle_mcp_abduction", "middle_pip_flexion", "middle_dip_flexion"),
-    *("ring_mcp_flexion", "ring_mcp_abduction", "ring_pip_flexion", "ring_dip_flexion"),
-    *("pinky_mcp_flexion", "pinky_mcp_abduction", "pinky_pip_flexion", "pinky_dip_flexion"),
-)
-"""The joint angles, four a finger. Flexion closes; a finger's abduction is positive towards the
-thumb, the thumb's is positive away from the plane of the palm."""
-
-_THUMB_RANGES = ((-45, 74), (-35, 35), (0, 74), (-15, 62))
-_FINGER_RANGES = ((-16, 90), (-28, 28), (0, 108), (0, 82))
-RANGES = np.deg2rad([*_THUMB_RANGES, *_FINGER_RANGES * 4])
+_CMC_RANGES = np.deg2rad([(-45, 74), (-35, 35)])
+RANGES = np.concatenate([_CMC_RANGES, PALM_RANGES[2:]])
 """Anatomical range of motion (20, 2) [rad], limits of the solved and bounds of every pose."""
 
 BONES_MM = {

@@ -7,14 +7,20 @@ from one call to the next, so that frames may come one by one.
 from collections.abc import Callable
 
 from retarget.reference import Reference
+from retarget.references.adaptive import adaptive
+from retarget.references.ako import ako
 from retarget.references.dexpilot import Latch, dexpilot
+from retarget.references.joint_angle import joint_angle
 from retarget.references.keyvector import keyvector
 from retarget.references.natural import natural
 from retarget.references.position import position
 from retarget.references.vector import vector
 
 METHODS: dict[str, Callable[..., Reference]] = {
+    "adaptive": adaptive,
+    "ako": ako,
     "dexpilot": dexpilot,
+    "joint_angle": joint_angle,
     "keyvector": keyvector,
     "natural": natural,
     "position": position,
@@ -28,7 +34,10 @@ __all__ = [
     "DEFAULT",
     "MEMORIES",
     "METHODS",
+    "adaptive",
+    "ako",
     "dexpilot",
+    "joint_angle",
     "keyvector",
     "natural",
     "position",

@@ -16,8 +16,6 @@ Ours; the default. With p the robot's points, h the person's keypoints in the ro
 would bend all other fingers.
 """
 
-import itertools
-
 import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
@@ -27,6 +25,7 @@ from retarget.calibration import Calibration
 from retarget.human.keypoints import CHAINS
 from retarget.reach import reachable_pinches
 from retarget.reference import PALM, Gaps, Reference
+from retarget.references.phalanges import last_phalanges
 
 DELTA = 0.03
 TIP_YIELDS = 0.3
@@ -38,8 +37,6 @@ CLOSED, APART = (0.85, 0.0005), (1.1, 0.0085)
 """Person's distance over θ, and the surfaces' distance there [m]."""
 ENGAGED, SOFT = 1.6, 0.15
 PHALANGES = 3
-JOINTS = {"thumb": ("cmc", "mcp", "ip", "tip")}
-FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
 
 
 def natural(
@@ -53,15 +50,15 @@ def natural(
         calibration: of this person and hand.
     """
     engaged, gaps = pinches(hand, keypoints, calibration)
-    origin, point, direction = phalanges(hand, keypoints, calibration)
+    bones = last_phalanges(hand, keypoints, calibration, PHALANGES)
     tips = calibration.tip_targets(keypoints)
     pinching = np.concatenate([engaged.max(axis=1, keepdims=True), engaged], axis=1)
     return Reference(
-        origin=np.concatenate([np.full(len(hand.fingers), PALM), origin]),
-        point=np.concatenate([hand.tip_ids, point]),
-        target=np.concatenate([tips, direction], axis=1),
+        origin=np.concatenate([np.full(len(hand.fingers), PALM), bones.origin]),
+        point=np.concatenate([hand.tip_ids, bones.point]),
+        target=np.concatenate([tips, bones.target], axis=1),
         weight=np.concatenate(
-            [1.0 - TIP_YIELDS * pinching, np.full(direction.shape[:2], DIRECTION_WEIGHT)], axis=1
+            [1.0 - TIP_YIELDS * pinching, np.full(bones.target.shape[:2], DIRECTION_WEIGHT)], axis=1
         ),
         delta=DELTA,
         gaps=gaps,
@@ -82,22 +79,3 @@ def pinches(
     push = np.where(reachable, PINCH_WEIGHT * (1 - engaged), 0.0)
     pairs = np.array([[0, other] for other in range(1, len(hand.fingers))])
     return engaged, Gaps(pairs, target, PINCH_WEIGHT * engaged, push)
-
-
-def phalanges(
-    hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"], calibration: Calibration
-) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, "T D 3"]]:
-    """Ends of the last phalanges of each finger, and the person's directions at their length."""
-    at_rest = hand.points(hand.neutral[None])[0]
-    found = []
-    for finger in hand.fingers:
-        joints = JOINTS.get(finger, FINGER_JOINTS)
-        names = [f"{finger}_{joint}" for joint in joints]
-        there = [i for i, name in enumerate(names) if name in hand.point_names]
-        for near, far in list(itertools.pairwise(there))[-PHALANGES:]:
-            a, b = (hand.point_names.index(names[i]) for i in (near, far))
-            bone = keypoints[:, CHAINS[finger][far]] - keypoints[:, CHAINS[finger][near]]
-            length = np.linalg.norm(at_rest[b] - at_rest[a])
-            found.append((a, b, length * bone / np.linalg.norm(bone, axis=-1, keepdims=True)))
-    origin, point, bones = zip(*found, strict=True)
-    return np.array(origin), np.array(point), np.stack(bones, axis=1) @ calibration.rotation.T

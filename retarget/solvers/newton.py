@@ -22,8 +22,10 @@ from handsim.compiled import announce
 from retarget.objective import Objective
 from retarget.residuals import frame_derivatives
 from retarget.solvers.solved import Solved
+from retarget.status import Status
 
-CONVERGED, OUT_OF_STEPS, NO_PROGRESS = 0, 1, 2
+CONVERGED, OUT_OF_STEPS = int(Status.CONVERGED), int(Status.OUT_OF_STEPS)
+NO_PROGRESS = int(Status.NO_PROGRESS)
 MAX_STEPS = 200
 STATIONARY = 1e-4
 """Largest projected gradient at which a frame has converged."""
@@ -105,7 +107,7 @@ class Newton:
             self._status,
         )
         self._store.before[:] = self._x[-1]
-        return Solved(self._x.copy(), self._cost.copy(), self._status == CONVERGED)
+        return Solved(self._x.copy(), self._cost.copy(), self._status.copy())
 
 
 @njit(cache=True, nogil=True)

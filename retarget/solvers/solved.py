@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+
+from retarget.status import Status
 
 
 class Solved(NamedTuple):
@@ -12,9 +14,14 @@ class Solved(NamedTuple):
     Attributes:
         x: independent joints [rad], inside their bounds.
         cost: the objective there.
-        converged: no feasible step changes the cost to first order.
+        status: how each frame ended, a `Status`.
     """
 
     x: Float[np.ndarray, "T m"]
     cost: Float[np.ndarray, " T"]
-    converged: Bool[np.ndarray, " T"]
+    status: Int[np.ndarray, " T"]
+
+    @property
+    def converged(self) -> Bool[np.ndarray, " T"]:
+        """No feasible step changes the cost to first order."""
+        return self.status == Status.CONVERGED

@@ -34,6 +34,7 @@ from retarget.solvers.banded import (
 )
 from retarget.solvers.newton import newton
 from retarget.solvers.solved import Solved
+from retarget.status import Status
 
 JERK_BEND = 1e-3
 """Third difference [rad] beyond which the jerk's Huber function is linear."""
@@ -67,7 +68,8 @@ def trajectory(objective: Objective, progress: bool = False) -> Solved:
     for share, bend in track(stages, "smoothing", transient=True, disable=not progress):
         chain = Chain(linked, smoothness, share * jerk, bend)
         settled = descent.run(chain, SETTLED if share == 1.0 else ROUGHLY)
-    return Solved(descent.x, descent.now.cost, np.full(len(start.x), settled))
+    status = Status.CONVERGED if settled else Status.OUT_OF_STEPS
+    return Solved(descent.x, descent.now.cost, np.full(len(start.x), int(status)))
 
 
 class _Descent:

@@ -146,6 +146,32 @@ def test_the_value_of_one_vector_by_hand(away, huber):
     assert at_rest == pytest.approx(3.0 * huber, rel=1e-12)
 
 
+def test_an_infinite_delta_is_a_square():
+    """To the last digit what a δ beyond all distances gives."""
+    robot = hand("ability")
+    ever, far = (Objective(robot, reference(robot, delta)) for delta in (np.inf, 10.0))
+    for one, other in zip(
+        *(objective.derivatives(1, ever.high, ever.neutral) for objective in (ever, far)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_joint_targets_alone_by_hand():
+    """A reference without vectors: ½ w (q − target)²."""
+    robot = hand("allegro")
+    none, empty = np.zeros(0, dtype=np.int64), np.zeros((1, 0))
+    wanted = Joints(np.full((1, 16), 0.1), np.full((1, 16), 3.0))
+    alone = Reference(
+        none, none, np.zeros((1, 0, 3)), empty, 0.02, wanted, smoothness=0.0, posture=0.0
+    )
+    objective = Objective(robot, alone)
+    value, gradient, hessian = objective.derivatives(0, np.full(16, 0.3), objective.neutral)
+    assert value == pytest.approx(16 * 1.5 * 0.2**2)
+    np.testing.assert_allclose(gradient, 3.0 * 0.2)
+    np.testing.assert_array_equal(hessian, 3.0 * np.eye(16))
+
+
 def test_the_regularisers_by_hand():
     robot = hand("allegro")
     target = robot.tips(robot.neutral[None])

@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
+from handsim.errors import InputError
+from handsim.hands.robot_hand import RobotHand
 from retarget import METHODS
 from retarget.calibration import Calibration
+from retarget.human.authored import hand_keypoints, poses
 from retarget.reference import PALM
-from retarget.references import dexpilot, keyvector, position, vector
+from retarget.references import adaptive, ako, dexpilot, keyvector, position, vector
+from retarget.references.adaptive import pinching
+from retarget.references.ako import pinch_length
 from retarget.references.dexpilot import Latch, closed_pairs
-from tests.hands import hand
+from retarget.references.phalanges import finger_points, last_phalanges
+from tests.hands import configurations, hand
 
 MANY = np.random.default_rng(4).normal([0.0, 0.0, 0.1], 0.05, size=(7, 21, 3))
 
@@ -98,6 +104,122 @@ def test_dexpilot_asks_closed_pairs_to_touch():
     np.testing.assert_allclose(asked.target[:, 6:], tips)
 
 
+def person(*names):
+    """The authored hand in poses of the sample motion (T, 21, 3)."""
+    return hand_keypoints(np.stack([poses()[name] for name in names]))
+
+
+def test_a_fingers_points_are_those_it_has():
+    names = ["ability", "shadow"]
+    found = [[hand(n).point_names[p] for p, _ in finger_points(hand(n), "index")] for n in names]
+    assert found[0] == ["index_mcp", "index_pip", "index_tip"]
+    assert found[1] == ["index_mcp", "index_pip", "index_dip", "index_tip"]
+    assert [k for _, k in finger_points(hand("ability"), "thumb")] == [1, 2, 4]
+
+
+def test_last_phalanges_point_as_the_persons_at_the_robots_length():
+    robot, keypoints = hand("ability"), person("open", "fist")
+    found = last_phalanges(robot, keypoints, calibration(robot))
+    assert [robot.point_names[p] for p in found.origin[:2]] == ["thumb_mcp", "index_pip"]
+    at_rest = robot.points(robot.neutral[None])[0]
+    np.testing.assert_allclose(
+        found.length, np.linalg.norm(at_rest[found.point] - at_rest[found.origin], axis=1)
+    )
+    bone = (keypoints[:, 8] - keypoints[:, 6]) @ calibration(robot).rotation.T
+    cosine = np.sum(bone * found.target[:, 1], axis=1) / np.linalg.norm(bone, axis=1)
+    np.testing.assert_allclose(cosine, found.length[1], rtol=1e-12)
+
+
+def test_last_phalanges_do_not_turn_their_length():
+    """The vectors between them can match a direction exactly, on every hand."""
+    for name in ("leap", "svh", "xhand"):
+        robot = hand(name)
+        found = last_phalanges(robot, person("open"), calibration(robot), count=1)
+        points = robot.points(configurations(robot, 20))
+        bones = points[:, found.point] - points[:, found.origin]
+        np.testing.assert_allclose(np.linalg.norm(bones, axis=-1), found.length + 0 * bones[..., 0])
+
+
+def test_a_finger_that_is_only_a_tip_has_no_shape():
+    spec = hand("ability").spec()
+    for name in ("index_mcp", "index_pip"):
+        spec.delete(spec.site(name))
+    bare = RobotHand("bare", "right", spec)
+    with pytest.raises(InputError, match="index of 'bare' has the point index_tip alone"):
+        adaptive(bare, MANY, calibration(bare))
+    assert len(last_phalanges(bare, MANY, calibration(bare)).point) == 4
+    assert len(ako(bare, MANY, calibration(bare)).point) == 5 + 4 + 4
+
+
+def test_akos_law_of_distance_has_no_jump():
+    apart = np.array([[0.0, 0.01, 0.055, 0.1, 0.1 + 1e-9, 0.2]])
+    np.testing.assert_allclose(pinch_length(apart), [[0.0, 0.0, 0.05, 0.1, 0.1, 0.2]], atol=1e-8)
+
+
+def test_ako_weighs_tips_and_pinches_against_each_other():
+    robot = hand("allegro")
+    keypoints = person("pinch index", "open")
+    keypoints[1, 4] -= [0.0, 0.0, 0.05]
+    asked = ako(robot, keypoints, calibration(robot))
+    fingers = len(robot.fingers)
+    distance = np.linalg.norm(keypoints[:, 8] - keypoints[:, 4], axis=-1)
+    s = 1 / (1 + np.exp(10 * (distance - 0.1)))
+    np.testing.assert_allclose(asked.weight[:, 1], 1 - s)
+    np.testing.assert_allclose(asked.weight[:, fingers], 10 * s)
+    assert (asked.weight[:, 0] > 10).all()
+    assert distance[0] < 0.01
+    np.testing.assert_array_equal(asked.target[0, fingers], 0.0)
+    tips = calibration(robot).tip_targets(keypoints)
+    assert distance[1] > 0.1
+    np.testing.assert_allclose(asked.target[1, fingers], tips[1, 1] - tips[1, 0])
+    assert (asked.weight[:, 2 * fingers - 1 :] == 10).all()
+
+
+def test_adaptives_blend_follows_the_pinch():
+    keypoints = np.zeros((4, 21, 3))
+    keypoints[:, 8, 2] = [0.01, 0.03, 0.05, 0.04]
+    keypoints[:, [12, 16, 20], 2] = 1.0
+    alpha = pinching(hand("shadow"), keypoints)
+    np.testing.assert_allclose(alpha[:, 1], [0.7, 0.5, 0.0, 0.0], atol=1e-12)
+    np.testing.assert_array_equal(alpha[:, 0], alpha[:, 1])
+    np.testing.assert_array_equal(alpha[:, 2:], 0.0)
+
+
+@pytest.mark.parametrize("name", ["shadow", "ability"])
+def test_adaptive_is_its_formula(name):
+    """The sum over vectors against the sum as it is published, at a random pose."""
+    robot, keypoints = hand(name), person("pinch middle", "fist")
+    own = calibration(robot)
+    asked = adaptive(robot, keypoints, own)
+    points = robot.points(configurations(robot, 2, seed=3))
+    ends = np.concatenate([points, np.zeros((2, 1, 3))], axis=1)
+    off = 100 * np.linalg.norm(ends[:, asked.point] - ends[:, asked.origin] - asked.target, axis=-1)
+    cost = np.sum(asked.weight * huber(off, 100 * asked.delta), axis=1)
+    alpha, expected = pinching(robot, keypoints), np.zeros(2)
+    for f, finger in enumerate(robot.fingers):
+        chain = finger_points(robot, finger)
+        far = [own.offset + own.scale[f] * keypoints[:, k] @ own.rotation.T for _, k in chain]
+        off = [
+            100 * np.linalg.norm(points[:, p] - y, axis=-1)
+            for (p, _), y in zip(chain, far, strict=True)
+        ]
+        whole = np.mean([huber(d, 2.0) for d in off[1:]], axis=0)
+        (a, m), (b, n) = chain[-2:]
+        turned = unit((keypoints[:, n] - keypoints[:, m]) @ own.rotation.T)
+        turned = np.linalg.norm(unit(points[:, b] - points[:, a]) - turned, axis=-1)
+        expected += alpha[:, f] * (huber(off[-1], 2.0) + 10 * huber(turned, 0.5))
+        expected += (1 - alpha[:, f]) * whole
+    np.testing.assert_allclose(cost, expected, rtol=1e-9)
+
+
+def huber(distance, delta):
+    return np.where(distance <= delta, 0.5 * distance**2, delta * (distance - 0.5 * delta))
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"dexpilot"}))
 def test_a_reference_is_of_each_frame_alone(method):
     """Vectorised over frames: the same whether the frames come together or one by one."""
@@ -106,3 +228,5 @@ def test_a_reference_is_of_each_frame_alone(method):
     alone = METHODS[method](robot, MANY[2:3], calibration(robot))
     np.testing.assert_array_equal(together.target[2:3], alone.target)
     np.testing.assert_array_equal(together.weight[2:3], alone.weight)
+    if together.joints is not None:
+        np.testing.assert_allclose(together.joints.target[2:3], alone.joints.target, atol=1e-12)

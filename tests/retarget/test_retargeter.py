@@ -7,6 +7,7 @@ import handsim
 from handsim.errors import InputError, UnknownNameError
 from retarget import METHODS, Retargeter, Solution, load
 from retarget.calibration import Calibration
+from retarget.status import Status
 from tests.hands import hand
 from tests.retarget.people import keypoints_of, person, smooth_motion
 
@@ -58,7 +59,9 @@ def test_a_frame_that_was_not_seen_holds_the_one_before():
     np.testing.assert_array_equal(qpos[[20, 21]], qpos[[19, 19]])
     np.testing.assert_array_equal(solution.trajectory.valid, valid)
     assert np.isnan(solution.cost[~valid]).all()
-    assert not solution.converged[~valid].any()
+    assert (solution.status[~valid] == Status.NOT_SEEN).all()
+    assert (solution.status[valid] == Status.CONVERGED).all()
+    assert solution.failed == 0
 
 
 def test_the_wrist_follows_the_person():
@@ -77,7 +80,7 @@ def test_a_solution_round_trip_is_exact(tmp_path):
         np.testing.assert_array_equal(
             getattr(after.trajectory, name), getattr(before.trajectory, name)
         )
-    for name in ("cost", "converged", "seconds"):
+    for name in ("cost", "status", "converged", "seconds"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert (after.method, after.failed) == (before.method, before.failed)
     np.testing.assert_array_equal(after.calibration.scale, before.calibration.scale)

@@ -1,0 +1,87 @@
+"""Which of a person's keypoints each point of a robot's finger stands for, and the bones between.
+
+A finger's points are MCP, PIP, DIP and tip, a thumb's CMC, MCP, IP and tip, as far as the hand has
+them.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from handsim.errors import InputError
+from handsim.hands.robot_hand import RobotHand
+from retarget.calibration import Calibration
+from retarget.human.keypoints import CHAINS
+
+_JOINTS = {"thumb": ("cmc", "mcp", "ip", "tip")}
+_FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
+
+
+class Phalanges(NamedTuple):
+    """D bones of a robot hand, and the person's in their place.
+
+    Attributes:
+        origin, point: positions in the hand's `point_names` of each bone's ends, palm first.
+        length: of the robot's bones at its neutral pose [m].
+        target: the person's directions at the robot's lengths, in the robot's palm frame [m].
+    """
+
+    origin: Int[np.ndarray, " D"]
+    point: Int[np.ndarray, " D"]
+    length: Float[np.ndarray, " D"]
+    target: Float[np.ndarray, "T D 3"]
+
+
+def finger_points(hand: RobotHand, finger: str) -> list[tuple[int, int]]:
+    """(position in the hand's `point_names`, keypoint) of a finger's points, palm first."""
+    names = [f"{finger}_{joint}" for joint in _JOINTS.get(finger, _FINGER_JOINTS)]
+    return [
+        (hand.point_names.index(name), keypoint)
+        for name, keypoint in zip(names, CHAINS[finger], strict=True)
+        if name in hand.point_names
+    ]
+
+
+def require_knuckles(hand: RobotHand) -> None:
+    """Check that every finger has another point than its tip.
+
+    Raises:
+        InputError: one has not.
+    """
+    for finger in hand.fingers:
+        if len(finger_points(hand, finger)) < 2:
+            joints = _JOINTS.get(finger, _FINGER_JOINTS)[:-1]
+            raise InputError(
+                f"The {finger} of {hand.name!r} has the point {finger}_tip alone; expected one of "
+                f"{', '.join(f'{finger}_{joint}' for joint in joints)} too, for a finger's shape."
+            )
+
+
+def last_phalanges(
+    hand: RobotHand,
+    keypoints: Float[np.ndarray, "T 21 3"],
+    calibration: Calibration,
+    count: int = 1,
+) -> Phalanges:
+    """The last `count` bones of each finger, fewer where it has fewer; bone by bone as the person.
+
+    Args:
+        hand: the robot.
+        keypoints: human keypoints in the human palm frame [m], all finite.
+        calibration: of this person and hand; only its rotation is used.
+        count: bones a finger.
+    """
+    ends = []
+    for finger in hand.fingers:
+        points = finger_points(hand, finger)
+        ends += list(pairwise(points))[-count:]
+    (origin, near), (point, far) = (
+        np.array(ends, dtype=np.int64).reshape(-1, 2, 2).transpose(1, 2, 0)
+    )
+    at_rest = hand.points(hand.neutral[None])[0]
+    length = np.linalg.norm(at_rest[point] - at_rest[origin], axis=-1)
+    bones = (keypoints[:, far] - keypoints[:, near]) @ calibration.rotation.T
+    person = np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6)
+    return Phalanges(origin, point, length, length[:, None] * bones / person)

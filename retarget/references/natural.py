@@ -17,9 +17,11 @@ would bend all other fingers.
 """
 
 import itertools
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import expit
 
 from handsim.hands.robot_hand import RobotHand
@@ -38,6 +40,8 @@ CLOSED, APART = (0.85, 0.0005), (1.1, 0.0085)
 """Person's distance over θ, and the surfaces' distance there [m]."""
 ENGAGED, SOFT = 1.6, 0.15
 PHALANGES = 3
+SHORTEST = 1e-6
+"""A person's phalanx below this [m] points nowhere: the robot's is wanted short."""
 JOINTS = {"thumb": ("cmc", "mcp", "ip", "tip")}
 FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
 
@@ -86,8 +90,32 @@ def pinches(
 
 def phalanges(
     hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"], calibration: Calibration
-) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, "T D 3"]]:
+) -> tuple[Int[np.ndarray, " D"], Int[np.ndarray, " D"], Float[np.ndarray, "T D 3"]]:
     """Ends of the last phalanges of each finger, and the person's directions at their length."""
+    if hand not in _found:
+        _found[hand] = _phalanges(hand)
+    known = _found[hand]
+    bones = keypoints[:, known.human_far] - keypoints[:, known.human_near]
+    size = np.sqrt((bones * bones).sum(axis=-1))
+    scaled = bones * (known.length / np.maximum(size, SHORTEST))[..., None]
+    return known.near, known.far, scaled @ calibration.rotation.T
+
+
+class _Phalanges(NamedTuple):
+    """Ends of D phalanges among a hand's points and a person's keypoints, and lengths [m]."""
+
+    near: Int[np.ndarray, " D"]
+    far: Int[np.ndarray, " D"]
+    human_near: Int[np.ndarray, " D"]
+    human_far: Int[np.ndarray, " D"]
+    length: Float[np.ndarray, " D"]
+
+
+_found: WeakKeyDictionary[RobotHand, _Phalanges] = WeakKeyDictionary()
+
+
+def _phalanges(hand: RobotHand) -> _Phalanges:
+    """The last phalanges of each finger that both the hand and a person have."""
     at_rest = hand.points(hand.neutral[None])[0]
     found = []
     for finger in hand.fingers:
@@ -96,8 +124,7 @@ def phalanges(
         there = [i for i, name in enumerate(names) if name in hand.point_names]
         for near, far in list(itertools.pairwise(there))[-PHALANGES:]:
             a, b = (hand.point_names.index(names[i]) for i in (near, far))
-            bone = keypoints[:, CHAINS[finger][far]] - keypoints[:, CHAINS[finger][near]]
-            length = np.linalg.norm(at_rest[b] - at_rest[a])
-            found.append((a, b, length * bone / np.linalg.norm(bone, axis=-1, keepdims=True)))
-    origin, point, bones = zip(*found, strict=True)
-    return np.array(origin), np.array(point), np.stack(bones, axis=1) @ calibration.rotation.T
+            found.append((a, b, CHAINS[finger][near], CHAINS[finger][far]))
+    near, far, human_near, human_far = np.array(found).T
+    length = np.linalg.norm(at_rest[far] - at_rest[near], axis=-1)
+    return _Phalanges(near, far, human_near, human_far, length)

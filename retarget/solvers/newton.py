@@ -40,9 +40,9 @@ RESTART_GAIN = 0.01
 RESTART_PAUSE = 4
 """Frames after restarts in vain."""
 HURRIED, ALONGSIDE = 10, 6
-"""Steps a frame of a hurried solver: to follow, and of another start. On two recordings and two
-hands that keeps the cost within 10 % of the patient solver's, and 99 % of its frames take up to 130
-steps."""
+"""Steps a frame of a hurried solver: to follow, and of another start. The patient one takes up to
+130 for 99 % of its frames. On two recordings and three hands the natural objective's cost is 1 to
+6 % higher for it, and fingertips are up to 0.6 mm further from their targets."""
 
 
 class Store(NamedTuple):

@@ -93,7 +93,7 @@ def load_motions(folder: Path | None, quick: bool) -> dict[str, retarget.HandTra
 def compare(motion: str, person: retarget.HandTrajectory, name: str) -> list[Row]:
     """Every method on one motion and hand, with one calibration."""
     hand = handsim.load_hand(name, person.side)
-    calibration = retarget.calibrate(hand, person.palm_keypoints[person.valid])
+    calibration = retarget.calibrate(hand, person)
     rows = []
     for method in retarget.METHODS:
         solution = retarget.Retargeter(hand, method, calibration).retarget(person)

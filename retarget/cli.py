@@ -43,12 +43,36 @@ def run_demo(
     print(f"wrote {', '.join(str(file) for file in made.files)}")
 
 
+def calibrate(
+    motion: Motion,
+    out: Output,
+    hand: str = "shadow",
+    open_hand: bool = False,
+    side: Literal["right", "left"] | None = None,
+    format: str | None = None,
+) -> None:
+    """Fit a calibration of a person and a robot hand, and show it.
+
+    Args:
+        out: the calibration, an .npz.
+        hand: a hand of the catalogue.
+        open_hand: the motion is a frame or a few of an open hand: take its bones only.
+        side: which hand of the file; needed where it holds both.
+        format: the file's format, recognised from its content when not given.
+    """
+    person = retarget.load(motion, side=side, format=format)
+    fit = retarget.calibrate_open if open_hand else retarget.calibrate
+    fitted = fit(handsim.load_hand(hand, person.side), person)
+    fitted.save(out)
+    print(f"{fitted}\nwrote {out}")
+
+
 def solve(
     motion: Motion,
     out: Output,
     hand: str = "shadow",
     method: str = retarget.DEFAULT,
-    solver: str = "newton",
+    solver: str | None = None,
     side: Literal["right", "left"] | None = None,
     format: str | None = None,
     fps: float | None = None,
@@ -60,7 +84,8 @@ def solve(
         out: the solution, an .npz.
         hand: a hand of the catalogue.
         method: what to match.
-        solver: how to minimise: newton, or an algorithm of nlopt's by its name, as slsqp.
+        solver: how to minimise: trajectory (all frames at once; the default), newton (frame by
+            frame), or an algorithm of nlopt's by its name, as slsqp.
         side: which hand of the file; needed where it holds both.
         format: the file's format, recognised from its content when not given.
         fps: frames a second, for files without times.
@@ -181,6 +206,7 @@ def _list_hands() -> None:
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": run_demo,
+    "calibrate": calibrate,
     "solve": solve,
     "replay": replay,
     "score": score,

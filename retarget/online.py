@@ -131,7 +131,7 @@ class Online:
         """The solver, made at the first frame, with the next frame to solve."""
         if self._solver is None:
             self._objective = Objective(self._hand, reference)
-            self._solver = Newton(self._objective)
+            self._solver = Newton(self._objective, hurried=True)
         self._objective.overwrite(reference, fresh)
         return self._solver
 

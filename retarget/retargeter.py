@@ -129,8 +129,9 @@ class Retargeter:
     ) -> Solution:
         """Retarget the next frame of a motion as it comes: warm started, and near to the last one.
 
-        Frame by frame it gives what `retarget` gives with the newton solver, unless it smooths.
-        The first call takes longer: it prepares the solver.
+        It takes about the same time for every frame: where the newton solver would go on, it leaves
+        the frame as it is, not converged, and goes on in the next (`retarget.solvers.newton`). The
+        first call takes longer: it prepares the solver.
 
         Args:
             keypoints: (21, 3), in any frame [m], of a hand of the robot's side; with NaN where no

@@ -28,10 +28,13 @@ def beside_a_motion(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_example_runs(beside_a_motion):
-    (example,) = [text for language, text in BLOCKS if language == "python"]
+def test_the_examples_run(beside_a_motion):
+    examples = [text for language, text in BLOCKS if language == "python"]
     names: dict = {}
-    exec(compile(example, "README.md", "exec"), names)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
+    assert len(examples) == 2
+    assert names["qpos"].shape == (names["hand"].nq,)
     assert names["scores"]["tip_error_mm"] < 10
     assert (beside_a_motion / "episodes.hdf5").exists()
 

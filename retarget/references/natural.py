@@ -33,8 +33,10 @@ DIRECTION_WEIGHT = 0.2
 PINCH_WEIGHT = 200.0
 COLLISION_WEIGHT = 100.0
 JERK_WEIGHT = 3e5
-CLOSED, APART = (0.85, 0.0005), (1.1, 0.0085)
-"""Person's distance over θ, and the surfaces' distance there [m]."""
+CLOSED, APART = 0.85, 1.1
+"""Person's distance over θ at which a pinch is closed, and at which it is plainly open."""
+CLOSED_GAP, APART_GAP = 0.0005, 0.0085
+"""Distance of the robot's surfaces there [m]."""
 ENGAGED, SOFT = 1.6, 0.15
 PHALANGES = 3
 
@@ -75,7 +77,7 @@ def pinches(
     apart = np.linalg.norm(tips[:, 1:] - tips[:, :1], axis=-1) / calibration.pinch
     reachable = reachable_pinches(hand)
     engaged = np.where(reachable, expit((ENGAGED - apart) / SOFT), 0.0)
-    target = np.interp(apart, *zip(CLOSED, APART, strict=True))
+    target = np.interp(apart, [CLOSED, APART], [CLOSED_GAP, APART_GAP])
     push = np.where(reachable, PINCH_WEIGHT * (1 - engaged), 0.0)
     pairs = np.array([[0, other] for other in range(1, len(hand.fingers))])
     return engaged, Gaps(pairs, target, PINCH_WEIGHT * engaged, push)

@@ -6,6 +6,7 @@ them.
 
 from itertools import pairwise
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -73,15 +74,27 @@ def last_phalanges(
         calibration: of this person and hand; only its rotation is used.
         count: bones a finger.
     """
-    ends = []
-    for finger in hand.fingers:
-        points = finger_points(hand, finger)
-        ends += list(pairwise(points))[-count:]
-    (origin, near), (point, far) = (
-        np.array(ends, dtype=np.int64).reshape(-1, 2, 2).transpose(1, 2, 0)
-    )
-    at_rest = hand.points(hand.neutral[None])[0]
-    length = np.linalg.norm(at_rest[point] - at_rest[origin], axis=-1)
+    origin, point, near, far, length = _ends(hand, count)
     bones = (keypoints[:, far] - keypoints[:, near]) @ calibration.rotation.T
     person = np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6)
     return Phalanges(origin, point, length, length[:, None] * bones / person)
+
+
+_found: WeakKeyDictionary[RobotHand, dict[int, tuple[np.ndarray, ...]]] = WeakKeyDictionary()
+
+
+def _ends(hand: RobotHand, count: int) -> tuple[np.ndarray, ...]:
+    """Ends of the bones among a hand's points and a person's keypoints, and the robot's lengths.
+
+    They are looked for once a hand: a frame that comes online has no time for it.
+    """
+    known = _found.setdefault(hand, {})
+    if count not in known:
+        pairs = [p for f in hand.fingers for p in list(pairwise(finger_points(hand, f)))[-count:]]
+        (origin, near), (point, far) = (
+            np.array(pairs, dtype=np.int64).reshape(-1, 2, 2).transpose(1, 2, 0)
+        )
+        at_rest = hand.points(hand.neutral[None])[0]
+        length = np.linalg.norm(at_rest[point] - at_rest[origin], axis=-1)
+        known[count] = origin, point, near, far, length
+    return known[count]

@@ -28,6 +28,7 @@ class Row:
         motion, hand, method: what was solved; a peer's method begins with `PEER`.
         palm: the calibration it was solved with, "aligned", "coinciding" or "own".
         pinches: pinch frames of the person that the hand can make.
+        unreachable: fingers whose tip the hand's thumb cannot touch; their pinches do not count.
         figures: `FIGURES`; None where not defined.
     """
 
@@ -37,6 +38,7 @@ class Row:
     palm: str
     frames: int
     pinches: int
+    unreachable: tuple[str, ...]
     frames_per_second: float
     figures: dict[str, float | None]
 
@@ -155,6 +157,13 @@ def comparison(rows: Sequence[Row], method: str) -> str:
         both = [f"{_figure(pair.ours[n])} / {_figure(pair.peer[n])}" for n in COMPARED]
         lines.append([pair.motion, pair.hand, str(pair.pinches), *both])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def unreachable(rows: Sequence[Row]) -> str:
+    """The pinches that no method is asked for, as a Markdown list."""
+    found = {row.hand: row.unreachable for row in rows if row.unreachable}
+    lines = [f"- {hand}: {', '.join(fingers)}" for hand, fingers in found.items()]
+    return "\n".join(["Pinches out of a hand's reach, not counted:", "", *(lines or ["- none"])])
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -24,7 +24,7 @@ from rich.progress import track
 import handsim
 import retarget
 from benchmarks import dex_peer
-from benchmarks.bars import PEER, Row, comparison, table, verdict
+from benchmarks.bars import PEER, Row, comparison, table, unreachable, verdict
 from benchmarks.figures import FIGURES, Case, case, figures
 from handsim.assets import ASSETS
 from handsim.errors import HandsimError
@@ -165,8 +165,11 @@ def _row(
     name: str, measured: Case, method: str, palm: str, rate: float, found: dict[str, float]
 ) -> Row:
     finite = {figure: value if value == value else None for figure, value in found.items()}
-    frames, pinches = len(measured.person), measured.human_pinches
-    return Row(name, measured.hand.name, method, palm, frames, pinches, rate, finite)
+    frames, pinches, hand = len(measured.person), measured.human_pinches, measured.hand
+    out_of_reach = tuple(
+        f for f, can in zip(hand.fingers[1:], measured.pinches, strict=True) if not can
+    )
+    return Row(name, hand.name, method, palm, frames, pinches, out_of_reach, rate, finite)
 
 
 def write(folder: Path, rows: list[Row], methods: tuple[str, ...], quick: bool) -> None:
@@ -185,7 +188,7 @@ def write(folder: Path, rows: list[Row], methods: tuple[str, ...], quick: bool) 
     for method in methods:
         text += [verdict(rows, method), f"{method} / best of {PEER}", comparison(rows, method)]
     with replacing(folder / "quality.md") as temporary:
-        temporary.write_text("\n\n".join([*text, table(rows)]) + "\n")
+        temporary.write_text("\n\n".join([*text, unreachable(rows), table(rows)]) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.bars import BARS, PEER, Row, comparison, pairs, table, verdict
+from benchmarks.bars import BARS, PEER, Row, comparison, pairs, table, unreachable, verdict
 from benchmarks.figures import FIGURES
 
 GOOD = dict.fromkeys(FIGURES, 1.0) | {"pinch_f1": 0.99, "violations": 0, "lost": 0}
@@ -14,7 +14,7 @@ def rows(pinches: int = 50, **spoilt: float | None) -> list[Row]:
     """One case that meets every bar but for `spoilt`; the peer's second method is the better."""
 
     def row(method: str, palm: str, figures: dict) -> Row:
-        return Row("clip", "hand", method, palm, 100, pinches, 30.0, figures)
+        return Row("clip", "hand", method, palm, 100, pinches, ("ring",), 30.0, figures)
 
     return [
         row("ours", "aligned", GOOD | spoilt),
@@ -83,3 +83,7 @@ def test_tables_have_a_line_a_row():
     assert len(table(rows()).splitlines()) == 2 + len(rows())
     assert len(comparison(rows(), "ours").splitlines()) == 3
     assert "20" in comparison(rows(), "ours")
+
+
+def test_pinches_out_of_reach_are_listed_once_a_hand():
+    assert unreachable(rows()).endswith("\n- hand: ring")

@@ -1,6 +1,6 @@
 """All figures of one solution on one hand and motion, whoever made it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -71,15 +71,14 @@ class Case:
 def case(hand: RobotHand, person: HandTrajectory, theta: float, still: bool = False) -> Case:
     """Fit the targets of one hand and motion; the same for every method and peer."""
     keypoints = person.palm_keypoints[person.valid]
-    return Case(
-        hand,
-        person,
-        theta,
-        protocol.coinciding(hand, keypoints),
-        protocol.aligned(hand, keypoints),
-        reachable_pinches(hand),
-        still,
+    coinciding, aligned = (
+        replace(calibration, tips=person.source.tips, pinch=theta)
+        for calibration in (
+            protocol.coinciding(hand, keypoints),
+            protocol.aligned(hand, keypoints),
+        )
     )
+    return Case(hand, person, theta, coinciding, aligned, reachable_pinches(hand), still)
 
 
 def figures(

@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.hands.robot_hand import RobotHand
-from retarget.calibration import Calibration, by_proportion
+from retarget.calibration import Calibration
+from retarget.fitting import by_proportion
 from retarget.human.keypoints import CHAINS
 from retarget.objective import Objective
 from retarget.reference import fingertips

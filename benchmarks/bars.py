@@ -15,8 +15,8 @@ FEWEST_PINCHES = 10
 """Motions with fewer pinch frames say nothing about pinches."""
 PEER = "dex-retargeting"
 COMPARED = (
-    *("tip_aligned", "tip_coinciding", "pinch_f1", "penetration", "jerk_frame", "jerk_median"),
-    *("link_error", "bend_error", "hyper_bent", "swapped"),
+    *("tip_aligned", "tip_coinciding", "pinch_f1", "penetration", "jerk_frame"),
+    *("jerk_mean", "jerk_median", "link_error", "bend_error", "hyper_bent", "swapped"),
 )
 
 
@@ -134,6 +134,7 @@ BARS = (
     ),
     Bar("frames with penetration [%]", lambda p: p.ours["penetration"], 1.0),
     Bar("jerk, rms, of the peer's", lambda p: p.ratio("jerk_frame"), 0.5),
+    Bar("jerk, mean, of the peer's", lambda p: p.ratio("jerk_mean"), 0.5),
     Bar("jerk, median frame, of the peer's", lambda p: p.ratio("jerk_median"), 0.5),
     Bar("link direction error, less the peer's [deg]", _less("link_error"), 0.0),
     Bar("hyper-bent joints, less the peer's [%]", _less("hyper_bent"), 0.0),

@@ -23,7 +23,8 @@ FIGURES: dict[str, Metric] = {
         Metric("pinch_f1", "1", "higher", "F1 of the pinches that the hand can make"),
         Metric("penetration", "%", "lower", "frames in which links overlap by more than 2 mm"),
         Metric("jerk_frame", "1e-3 rad/frame³", "lower", "rms third difference of the joints"),
-        Metric("jerk_median", "1e-3 rad/frame³", "lower", "the same, of the median frame"),
+        Metric("jerk_mean", "1e-3 rad/frame³", "lower", "mean size of that difference"),
+        Metric("jerk_median", "1e-3 rad/frame³", "lower", "the rms of the median frame"),
         Metric("jerk", "rad/s³", "lower", "rms jerk of the joints"),
         Metric("link_error", "deg", "lower", "mean angle of links to phalanges, palm aligned"),
         Metric("link_error_coinciding", "deg", "lower", "the same, palm where the person's is"),
@@ -142,12 +143,13 @@ def _posture(case: Case, qpos: Float[np.ndarray, "T nq"]) -> dict[str, float]:
 def _jerk(case: Case, joints: Float[np.ndarray, "T m"]) -> dict[str, float]:
     """Of the independent joints below the palm."""
     if case.still:
-        return dict.fromkeys(("jerk_frame", "jerk_median", "jerk"), float("nan"))
+        return dict.fromkeys(("jerk_frame", "jerk_mean", "jerk_median", "jerk"), float("nan"))
     times, valid = case.person.times, case.person.valid
     differences = metrics.derivative(np.arange(len(times), dtype=float), joints, valid, order=3)
     square = (differences**2).mean(axis=1)
     return {
         "jerk_frame": 1e3 * float(np.sqrt(square.mean())),
+        "jerk_mean": 1e3 * float(np.abs(differences).mean()),
         "jerk_median": 1e3 * float(np.sqrt(np.median(square))),
         "jerk": metrics.joint_jerk_rms(times, joints, valid),
     }

@@ -47,6 +47,7 @@ def test_a_method_that_meets_every_bar_holds():
         ({"pinch_f1": 0.9}, "pinch F1"),
         ({"penetration": 1.5}, "penetration"),
         ({"jerk_frame": 2.6}, "jerk, rms"),
+        ({"jerk_mean": 5.0}, "jerk, mean"),
         ({"jerk_median": 5.0}, "jerk, median"),
         ({"link_error": 9.5}, "link direction"),
         ({"hyper_bent": 9.5}, "hyper-bent"),

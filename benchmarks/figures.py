@@ -1,6 +1,6 @@
 """All figures of one solution on one hand and motion, whoever made it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +23,8 @@ FIGURES: dict[str, Metric] = {
         Metric("pinch_f1", "1", "higher", "F1 of the pinches that the hand can make"),
         Metric("penetration", "%", "lower", "frames in which links overlap by more than 2 mm"),
         Metric("jerk_frame", "1e-3 rad/frame³", "lower", "rms third difference of the joints"),
+        Metric("jerk_mean", "1e-3 rad/frame³", "lower", "mean size of that difference"),
+        Metric("jerk_median", "1e-3 rad/frame³", "lower", "the rms of the median frame"),
         Metric("jerk", "rad/s³", "lower", "rms jerk of the joints"),
         Metric("link_error", "deg", "lower", "mean angle of links to phalanges, palm aligned"),
         Metric("link_error_coinciding", "deg", "lower", "the same, palm where the person's is"),
@@ -70,15 +72,14 @@ class Case:
 def case(hand: RobotHand, person: HandTrajectory, theta: float, still: bool = False) -> Case:
     """Fit the targets of one hand and motion; the same for every method and peer."""
     keypoints = person.palm_keypoints[person.valid]
-    return Case(
-        hand,
-        person,
-        theta,
-        protocol.coinciding(hand, keypoints),
-        protocol.aligned(hand, keypoints),
-        reachable_pinches(hand),
-        still,
+    coinciding, aligned = (
+        replace(calibration, tips=person.source.tips, pinch=theta)
+        for calibration in (
+            protocol.coinciding(hand, keypoints),
+            protocol.aligned(hand, keypoints),
+        )
     )
+    return Case(hand, person, theta, coinciding, aligned, reachable_pinches(hand), still)
 
 
 def figures(
@@ -92,7 +93,8 @@ def figures(
         solved: whether the solver succeeded, frame by frame.
     """
     hand, valid = case.hand, case.person.valid
-    joints, limits = qpos[:, hand.independent_ids], hand.limits[hand.independent_ids]
+    moving = hand.tree.input_ids
+    joints, limits = qpos[:, moving], hand.limits[moving]
     found = _tips(case, qpos) | _posture(case, qpos) | _jerk(case, joints)
     gaps = tip_gaps(hand, qpos)[:, case.pinches]
     human = _tip_distances(case)[:, case.pinches]
@@ -139,12 +141,16 @@ def _posture(case: Case, qpos: Float[np.ndarray, "T nq"]) -> dict[str, float]:
 
 
 def _jerk(case: Case, joints: Float[np.ndarray, "T m"]) -> dict[str, float]:
+    """Of the independent joints below the palm."""
     if case.still:
-        return {"jerk_frame": float("nan"), "jerk": float("nan")}
+        return dict.fromkeys(("jerk_frame", "jerk_mean", "jerk_median", "jerk"), float("nan"))
     times, valid = case.person.times, case.person.valid
-    count = np.arange(len(times), dtype=float)
+    differences = metrics.derivative(np.arange(len(times), dtype=float), joints, valid, order=3)
+    square = (differences**2).mean(axis=1)
     return {
-        "jerk_frame": 1e3 * metrics.joint_jerk_rms(count, joints, valid),
+        "jerk_frame": 1e3 * float(np.sqrt(square.mean())),
+        "jerk_mean": 1e3 * float(np.abs(differences).mean()),
+        "jerk_median": 1e3 * float(np.sqrt(np.median(square))),
         "jerk": metrics.joint_jerk_rms(times, joints, valid),
     }
 

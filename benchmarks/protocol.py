@@ -32,14 +32,19 @@ HUBER = 0.03
 coinciding = by_proportion
 
 
-def aligned(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Calibration:
+def aligned(
+    hand: RobotHand,
+    keypoints: Float[np.ndarray, "T 21 3"],
+    start: Calibration | None = None,
+) -> Calibration:
     """Fit the palm's rotation and offset, scales kept: solve the fingertips, then fit, repeated.
 
     Args:
         hand: the robot.
         keypoints: valid human keypoints in the human palm frame [m].
+        start: what to begin from, `coinciding` when not given.
     """
-    calibration = coinciding(hand, keypoints)
+    calibration = start or coinciding(hand, keypoints)
     chosen = keypoints[np.unique(np.linspace(0, len(keypoints) - 1, FRAMES).astype(int))]
     for _ in range(ROUNDS):
         calibration = _refit(calibration, chosen, tips_only(hand, calibration, chosen))

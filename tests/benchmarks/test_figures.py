@@ -55,7 +55,7 @@ def test_the_frame_nobody_was_seen_in_does_not_count(planted):
 def test_lost_frames_and_values_beyond_a_limit_are_counted(planted):
     case, qpos = planted
     beyond = qpos.copy()
-    driver = case.hand.independent_ids[-1]
+    driver = case.hand.tree.input_ids[-1]
     beyond[:3, driver] = case.hand.limits[driver, 1] + 0.1
     found = figures(case, beyond, np.arange(FRAMES) > 1)
     assert (found["violations"], found["lost"]) == (3, 2)
@@ -76,5 +76,5 @@ def test_stills_have_no_jerk_and_pinches_out_of_reach_do_not_count(planted):
     case, qpos = planted
     still = replace(case, still=True, pinches=np.zeros(4, dtype=bool))
     found = figures(still, qpos, np.ones(FRAMES, dtype=bool))
-    assert np.isnan([found["jerk"], found["jerk_frame"], found["pinch_f1"]]).all()
+    assert np.isnan([found[name] for name in ("jerk", "jerk_frame", "pinch_f1")]).all()
     assert still.human_pinches == 0

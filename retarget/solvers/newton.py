@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
-from handsim.compiled import announce
+from handsim.compiled import announce, kernel
 from retarget.objective import Objective
 from retarget.residuals import frame_derivatives
 from retarget.solvers.solved import Solved
@@ -27,6 +26,9 @@ CONVERGED, OUT_OF_STEPS, NO_PROGRESS = 0, 1, 2
 MAX_STEPS = 200
 STATIONARY = 1e-4
 """Largest projected gradient at which a frame has converged."""
+NEGLIGIBLE = 1e-8
+"""Share of the cost: a step that gains less by the quadratic model is the last, and not looked at.
+Newton's steps square the error, so it leaves none."""
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-8, 1e10
 DAMPING_FACTOR = 10.0
 RESTART_COST = 0.05
@@ -78,16 +80,16 @@ class Newton:
     def __init__(self, objective: Objective):
         frames, size = len(objective), objective.size
         self._objective, self._store = objective, store(size)
-        self._starts = np.stack([objective.neutral, 0.5 * (objective.low + objective.high)])
         self._restarts = np.zeros(2)
         self._x, self._cost = np.empty((frames, size)), np.empty(frames)
         self._status = np.empty(frames, dtype=np.int64)
         self.reset()
         announce(solve_clip, "the solver")
 
-    def reset(self) -> None:
-        """Forget the frames before."""
-        self._store.before[:] = self._objective.neutral
+    def reset(self, before: Float[np.ndarray, " m"] | None = None) -> None:
+        """Forget the frames before; go on from `before` [rad], the neutral pose when not given."""
+        self._store.before[:] = self._objective.neutral if before is None else before
+        self._restarts[:] = 0.0, RESTART_COST
 
     def solve(self) -> Solved:
         """Minimise the objective's frames in order."""
@@ -98,7 +100,7 @@ class Newton:
             objective.spare,
             self._store,
             objective.terms,
-            self._starts,
+            objective.starts,
             self._restarts,
             self._x,
             self._cost,
@@ -108,7 +110,7 @@ class Newton:
         return Solved(self._x.copy(), self._cost.copy(), self._status == CONVERGED)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve_clip(tree, work, spare, kept, terms, starts, restarts, x, cost, status):
     """Minimise every frame in order; fills x (T, m), cost (T,) and status (T,).
 
@@ -116,9 +118,9 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, x, cost, status
     the next one, and the cost of the last in vain. A fresh frame waits for none, and is near to
     no frame before.
     """
-    for t in range(terms.target.shape[0]):
+    for t in range(terms.vectors.target.shape[0]):
         if t > 0:
-            kept.before[:] = x[t - 1]
+            _copy(x[t - 1], kept.before)
         smoothness = 0.0 if terms.fresh[t] else terms.smoothness
         restarts[0] -= 1.0
         if terms.fresh[t]:
@@ -132,19 +134,19 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, x, cost, status
                 )
                 if not again:
                     break
-                kept.x[0] = starts[attempt - 1]
+                _copy(starts[attempt - 1], kept.x[0])
             else:
-                kept.x[0] = kept.before
+                _copy(kept.before, kept.x[0])
             tried, verdict, at = _minimise(tree, work, spare, kept, terms, t, smoothness)
             if attempt == 0 or tried < (1.0 - RESTART_GAIN) * cost[t]:
                 moved = attempt > 0
                 cost[t], status[t] = tried, verdict
-                x[t] = kept.x[at]
+                _copy(kept.x[at], x[t])
         if again and not moved:
             restarts[0], restarts[1] = RESTART_PAUSE, cost[t]
 
 
-@njit(cache=True)
+@kernel
 def _minimise(tree, work, spare, kept, terms, t, smoothness):
     """Newton's method on one frame from ``kept.x[0]``: cost, verdict, and which x it ended at."""
     now, trial, damping, value = 1, 0, FIRST_DAMPING, np.inf
@@ -173,10 +175,18 @@ def _minimise(tree, work, spare, kept, terms, t, smoothness):
             damping *= DAMPING_FACTOR
         if damping >= MOST_DAMPING:
             return value, NO_PROGRESS, now
+        if damping <= FIRST_DAMPING and _gain(kept, now) < NEGLIGIBLE * value:
+            return value, CONVERGED, trial
     return value, OUT_OF_STEPS, now
 
 
-@njit(cache=True)
+@kernel
+def _copy(values, out):
+    for a in range(values.size):
+        out[a] = values[a]
+
+
+@kernel
 def _projected(kept, terms, at):
     """Largest change of a joint under a unit step down the gradient, kept inside the box."""
     largest = 0.0
@@ -187,7 +197,7 @@ def _projected(kept, terms, at):
     return largest
 
 
-@njit(cache=True)
+@kernel
 def _step(kept, terms, now, trial, damping):
     """Write the damped Newton point into ``kept.x[trial]``; False if H + μ I is not positive."""
     count = 0
@@ -199,6 +209,7 @@ def _step(kept, terms, now, trial, damping):
             count += 1
     if not _factorise(kept, now, count, damping):
         return False
+    kept.step[count:] = 0.0
     for i in range(count):
         total = -kept.gradient[now, kept.free[i]]
         for k in range(i):
@@ -215,7 +226,16 @@ def _step(kept, terms, now, trial, damping):
     return True
 
 
-@njit(cache=True)
+@kernel
+def _gain(kept, now):
+    """What the last step would gain by the quadratic model, were there no bounds."""
+    gain = 0.0
+    for i in range(kept.free.size):
+        gain -= 0.5 * kept.gradient[now, kept.free[i]] * kept.step[i]
+    return gain
+
+
+@kernel
 def _factorise(kept, now, count, damping):
     """Cholesky factor of the free block of H + μ I; False where it is not positive definite."""
     for i in range(count):

@@ -64,10 +64,12 @@ class Slsqp:
     def frames(self) -> Iterator[Frame]:
         """The solutions of the reference's frames, one after another, warm started.
 
-        The first frame has nothing to start from: it takes the best of two starts, the neutral
-        pose and mid-range.
+        A first frame that is fresh has nothing to start from: it takes the best of the neutral
+        pose and the objective's starts. One that is not goes on from the neutral pose.
         """
-        solved = self._first()
+        objective = self._objective
+        fresh, neutral = objective.terms.fresh[0], objective.neutral
+        solved = self._first() if fresh else self.solve(0, neutral, neutral)
         yield solved
         for frame in range(1, len(self._objective)):
             solved = self.solve(frame, solved.x, solved.x)
@@ -93,7 +95,7 @@ class Slsqp:
 
     def _first(self) -> Frame:
         objective = self._objective
-        starts = (objective.neutral, 0.5 * (objective.low + objective.high))
+        starts = [objective.neutral, *objective.starts]
         tried = [self.solve(0, objective.neutral, start) for start in starts]
         best = min(tried, key=lambda solved: solved.cost)
         return self.solve(0, best.x, best.x)

@@ -9,7 +9,7 @@ from retarget.calibration import Calibration
 from retarget.human.angles import ANGLES, RANGES, hand_angles
 from retarget.human.authored import hand_keypoints
 from retarget.human.keypoints import mirror
-from retarget.objective import Objective
+from retarget.objective import Objective, whole_qpos
 from retarget.references.joint_angle import joint_angle, joint_map, skeleton
 from retarget.solvers import SOLVERS
 from tests.hands import EVERY, configurations, hand
@@ -80,6 +80,19 @@ def test_no_two_joints_stand_for_one_angle_alone(name, side):
     coefficient = joint_map(hand(name, side)).coefficient
     alone = coefficient[np.count_nonzero(coefficient, axis=1) == 1]
     assert (np.count_nonzero(alone, axis=0) <= 1).all()
+
+
+@every_hand
+def test_the_robots_own_angles_follow_the_persons(name, side):
+    """Each angle that the map names, alone, about a half-closed hand: the robot's goes its way."""
+    robot = hand(name, side)
+    chosen, low_high = joint_map(robot), robot.limits[robot.tree.input_ids].T
+    named = np.flatnonzero(chosen.coefficient.any(axis=0))
+    person = RANGES.mean(axis=1) + np.concatenate([np.eye(20)[named], -np.eye(20)[named]]) * 0.1
+    joints = np.clip(chosen.offset + person @ chosen.coefficient.T, *low_high)
+    angles = hand_angles(skeleton(robot, whole_qpos(robot, joints)), side)
+    more, less = np.split(angles[:, named], 2)
+    assert (np.diagonal(more - less) > 0.005).all()
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in EVERY}))

@@ -14,10 +14,13 @@ from retarget.human.keypoints import mirror
 from retarget.objective import Objective
 from retarget.references import MEMORIES
 from retarget.solvers import Newton
+from retarget.solvers.banded import evaluate
+from retarget.solvers.newton import solve_clip
 from tests.hands import EVERY, hand
 
 SAMPLE = HandTrajectory.load(ASSETS / "motions" / "sample_right.npz").select(slice(60, 160))
 UNSEEN = np.full((21, 3), np.nan)
+PER_FRAME = {"joints": ("target", "weight"), "gaps": ("target", "pull", "push")}
 
 
 def follower(name="ability", method="keyvector", side="right", **options):
@@ -85,6 +88,11 @@ def test_a_reference_needs_no_more_of_the_past_than_its_memory(method):
         np.testing.assert_allclose(alone.weight[0], together.weight[t], atol=1e-12)
         for name in ("origin", "point", "delta", "smoothness", "posture", "collision"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
+        for part, names in PER_FRAME.items():
+            if getattr(together, part) is not None:
+                for name in names:
+                    now, all_along = (getattr(getattr(r, part), name) for r in (alone, together))
+                    np.testing.assert_allclose(now[0], all_along[t], atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"smoothing": Smoothing()}], ids=["plain", "smoothed"])
@@ -238,6 +246,11 @@ def test_threads_change_nothing():
     ):
         np.testing.assert_array_equal(many.trajectory.qpos, one.trajectory.qpos)
         np.testing.assert_array_equal(many.cost, one.cost)
+
+
+@pytest.mark.parametrize("compiled", [solve_clip, evaluate])
+def test_solvers_let_other_threads_run(compiled):
+    assert compiled.targetoptions["nogil"]
 
 
 def test_another_trackers_calibration_is_refused():

@@ -1,6 +1,7 @@
 """Human hand motion in, robot hand motion out."""
 
 from retarget.calibration import Calibration
+from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
 from retarget.human import filters
 from retarget.human.hand_trajectory import HandTrajectory
@@ -17,6 +18,7 @@ __all__ = [
     "METHODS",
     "SOLVERS",
     "Calibration",
+    "DexRetargeter",
     "HandTrajectory",
     "OneEuro",
     "Retargeter",
@@ -27,5 +29,6 @@ __all__ = [
     "calibrate_open",
     "filters",
     "load",
+    "load_dex_config",
     "score",
 ]

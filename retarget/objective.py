@@ -17,13 +17,15 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from handsim.hands.capsules import Surface, surface
+from handsim.hands.link_robot import LinkRobot
 from handsim.hands.robot_hand import RobotHand
 from retarget.evaluations import evaluations
 from retarget.reference import Reference
-from retarget.residuals import Terms, scratch
+from retarget.residuals import Scratch, Terms
+from retarget.wiring import contiguous, gap_terms, vector_terms
 
 HELD = 10.0
 """Weight of the change from the frame before [1/rad²], frame by frame, where little jerk is wanted:
@@ -34,34 +36,38 @@ class Objective:
     """A reference and the regularisers, as a function of the joints that move the hand's points.
 
     Args:
-        hand: the robot.
+        hand: the robot; gaps and collision need a `RobotHand`.
         reference: what to match.
         fresh: frames with no frame before to be near to; the first alone when not given.
+        restarts: whether a solver may leave the valley it is in for a better one.
 
     Attributes:
         low, high: bounds of those joints [rad].
         neutral: their resting values [rad].
         size: how many they are.
+        starts: other poses that a frame may be started from [rad].
         tree, work, spare, terms: what compiled code reads and writes.
     """
 
     def __init__(
         self,
-        hand: RobotHand,
+        hand: RobotHand | LinkRobot,
         reference: Reference,
         fresh: Bool[np.ndarray, " T"] | None = None,
+        restarts: bool = True,
     ):
         self.hand, self.reference = hand, reference
         self.inputs = hand.tree.input_ids
         self.low, self.high = np.ascontiguousarray(hand.limits[self.inputs].T)
         self.neutral = hand.neutral[self.inputs]
         self.size = len(self.inputs)
+        starts = [self.neutral, 0.5 * (self.low + self.high)] if restarts else []
+        self.starts = np.array(starts).reshape(-1, self.size)
         touching = reference.gaps is not None or reference.collision > 0
-        shape = surface(hand) if touching else None
+        shape = surface(hand) if touching and isinstance(hand, RobotHand) else None
         kinematics = hand.tree if shape is None else shape.tree
         self.tree, self.work = kinematics.arrays, kinematics.workspace()
-        self.spare = scratch(self.size)
-        self.terms = self._terms(shape)
+        self.terms, self.spare = self._terms(shape)
         self.terms.fresh[:] = np.arange(len(reference)) == 0 if fresh is None else fresh
         self._which = np.zeros(3, dtype=np.int64)
         self._x, self._before, self._gradient = np.zeros((3, self.size))
@@ -73,12 +79,12 @@ class Objective:
     def overwrite(self, reference: Reference, fresh: bool) -> None:
         """Replace what the frames ask for by `reference`, of the same vectors, pairs and frames."""
         terms, joints, gaps = self.terms, reference.joints, reference.gaps
-        terms.target[:], terms.weight[:] = reference.target, reference.weight
+        terms.vectors.target[:], terms.vectors.weight[:] = reference.target, reference.weight
         if joints:
             terms.joint_target[:], terms.joint_weight[:] = joints.target, joints.weight
         if gaps:
-            terms.gap_target[:] = gaps.target
-            terms.gap_pull[:], terms.gap_push[:] = gaps.pull, gaps.push
+            terms.gaps.target[:] = gaps.target
+            terms.gaps.pull[:], terms.gaps.push[:] = gaps.pull, gaps.push
         terms.fresh[:] = fresh
 
     def evaluate(
@@ -126,53 +132,31 @@ class Objective:
         kept = (self._which, self._x, self._before, self._gradient, self._hessian)
         return evaluations(self.tree, self.work, self.spare, self.terms, *kept)
 
-    def _terms(self, shape: Surface | None) -> Terms:
-        reference, frames = self.reference, len(self.reference)
-        joints, gaps, none = reference.joints, reference.gaps, np.zeros((frames, self.size))
-        no_pairs = np.zeros((0, 2), dtype=np.int64)
-        gap_ends, gap_radius = _ends(shape, shape.tips[gaps.pairs] if shape and gaps else no_pairs)
-        pair_ends, pair_radius = _ends(shape, shape.pairs if shape else no_pairs)
-        no_gaps = np.zeros((frames, 0))
-        return Terms(
-            origin=reference.origin.astype(np.int64),
-            point=reference.point.astype(np.int64),
-            target=_contiguous(reference.target),
-            weight=_contiguous(reference.weight),
-            delta=_contiguous(np.broadcast_to(reference.delta, len(reference.point))),
-            joint_target=_contiguous(joints.target if joints else none),
-            joint_weight=_contiguous(joints.weight if joints else none),
-            gap_ends=gap_ends,
-            gap_radius=gap_radius,
-            gap_target=_contiguous(gaps.target if gaps else no_gaps),
-            gap_pull=_contiguous(gaps.pull if gaps else no_gaps),
-            gap_push=_contiguous(gaps.push if gaps else no_gaps),
-            pair_ends=pair_ends,
-            pair_radius=pair_radius,
-            collision=float(reference.collision),
+    def _terms(self, shape: Surface | None) -> tuple[Terms, Scratch]:
+        """What compiled code reads, and the arrays it writes."""
+        reference, none = self.reference, np.zeros((len(self.reference), self.size))
+        vectors, vector_scratch = vector_terms(self.tree, reference)
+        gaps, gap_scratch = gap_terms(shape, self.size, reference)
+        joints = reference.joints
+        terms = Terms(
+            vectors=vectors,
+            gaps=gaps,
+            joint_target=contiguous(joints.target if joints else none),
+            joint_weight=contiguous(joints.weight if joints else none),
             smoothness=float(reference.smoothness if reference.jerk == 0 else HELD),
             posture=float(reference.posture),
             neutral=self.neutral,
             low=self.low,
             high=self.high,
-            fresh=np.zeros(frames, dtype=bool),
+            fresh=np.zeros(len(reference), dtype=bool),
         )
+        return terms, Scratch(vector_scratch, gap_scratch)
 
 
-def whole_qpos(hand: RobotHand, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
+def whole_qpos(
+    hand: RobotHand | LinkRobot, x: Float[np.ndarray, "... m"]
+) -> Float[np.ndarray, "... nq"]:
     """A hand's qpos [rad]: `x` of the tree's inputs, couplings applied, other joints neutral."""
     qpos = np.broadcast_to(hand.neutral, (*x.shape[:-1], hand.nq)).copy()
     qpos[..., hand.tree.input_ids] = x
     return hand.expand(hand.reduce(qpos))
-
-
-def _ends(
-    shape: Surface | None, pairs: Int[np.ndarray, "K 2"]
-) -> tuple[Int[np.ndarray, "K 4"], Float[np.ndarray, " K"]]:
-    """The points at the ends of each pair's capsules, and the sum of their radii [m]."""
-    if shape is None:
-        return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
-    return shape.ends[pairs].reshape(-1, 4), shape.radius[pairs].sum(axis=1)
-
-
-def _contiguous(array: np.ndarray) -> Float[np.ndarray, "..."]:
-    return np.ascontiguousarray(array, dtype=np.float64)

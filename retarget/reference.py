@@ -61,6 +61,7 @@ class Reference:
         target: wanted vectors in the robot's palm frame [m].
         weight: non-negative; 0 switches a vector off in a frame.
         delta: the Huber function's δ [m], of all vectors or of each.
+        by_coordinate: H_δ is taken of each coordinate, and summed, instead of the length.
         joints: joint targets.
         gaps: distances between fingertips' surfaces.
         collision: weight of self-collision; 0 does not look for it.
@@ -82,6 +83,7 @@ class Reference:
     collision: float = 0.0
     smoothness: float = field(default=SMOOTHNESS, kw_only=True)
     posture: float = field(default=POSTURE, kw_only=True)
+    by_coordinate: bool = field(default=False, kw_only=True)
     jerk: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:

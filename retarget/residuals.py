@@ -1,66 +1,26 @@
-"""One frame's objective with its gradient and Hessian, compiled.
-
-Every residual is a vector e between two points that the hand's joints carry; J = ∂e/∂x.
-
-A *vector* (point − origin − target, weight w, Huber δ) costs w H_δ(d)/L² with d = ‖e‖:
-
-    gradient   s Jᵀe                                            s = w/L² · min(1, δ/d)
-    Hessian    s (JᵀJ + Σ_k e_k ∂²e_k/∂x²) + c Jᵀe eᵀJ          c = −[d > δ] s/d²
-
-Beyond δ it pulls with constant force, so along the residual nothing stiffens.
-
-A *gap* is the distance of two segments less their radii, d = ‖p − q‖ − r with p and q the nearest
-points. It costs ½ w (d − g)²/L², w = pull + [d < g] push. Since p and q are nearest, they move
-along their segments at no cost to first order (envelope theorem): with D = ‖e‖
-
-    gradient   s Jᵀe                                            s = w (d − g)/(L² D)
-    Hessian    s (JᵀJ + Σ_k e_k ∂²e_k/∂x² − F M⁻¹ Fᵀ) + c Jᵀe eᵀJ    c = (w/L² − s)/D²
-
-where z are the places of p and q on their segments, as far as they are not at an end,
-M = ∂²(½D²)/∂z² and F = ∂²(½D²)/∂x∂z.
-
-Self-collision is a gap for each pair of capsules, with only the push.
-"""
+"""One frame's objective, which `retarget.objective` writes out, with its derivatives: compiled."""
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from numba import njit
+from jaxtyping import Bool, Float
 
-from handsim.hands.kinematics import column, expand, place
-
-LENGTH = 0.01
-"""The unit of length [m] that brings lengths and angles to one order of magnitude."""
-COLLISION_MARGIN = 0.001
-"""Links nearer than this [m] push each other away."""
-_FLAT = 1e-12
-"""Squared length [m²] below which a segment is a point."""
+from handsim.compiled import kernel
+from handsim.hands.kinematics import expand, place
+from retarget.gap_residuals import Gaps, GapScratch, add_gaps
+from retarget.vector_residuals import Vectors, VectorScratch, add_vectors
 
 
 class Terms(NamedTuple):
-    """All T frames of an objective: R vectors, G gaps, K pairs that must not collide, m inputs.
+    """All T frames of an objective of the independent joints, in the order of the tree's inputs.
 
-    Joints are independent ones, in the order of the tree's inputs. `gap_ends` and `pair_ends` are
-    the points at the ends of the first and the second segment. `fresh` frames have no frame before
-    to be near to.
+    `fresh` frames have no frame before to be near to.
     """
 
-    origin: Int[np.ndarray, " R"]
-    point: Int[np.ndarray, " R"]
-    target: Float[np.ndarray, "T R 3"]
-    weight: Float[np.ndarray, "T R"]
-    delta: Float[np.ndarray, " R"]
+    vectors: Vectors
+    gaps: Gaps
     joint_target: Float[np.ndarray, "T m"]
     joint_weight: Float[np.ndarray, "T m"]
-    gap_ends: Int[np.ndarray, "G 4"]
-    gap_radius: Float[np.ndarray, " G"]
-    gap_target: Float[np.ndarray, "T G"]
-    gap_pull: Float[np.ndarray, "T G"]
-    gap_push: Float[np.ndarray, "T G"]
-    pair_ends: Int[np.ndarray, "K 4"]
-    pair_radius: Float[np.ndarray, " K"]
-    collision: float
     smoothness: float
     posture: float
     neutral: Float[np.ndarray, " m"]
@@ -70,40 +30,13 @@ class Terms(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Arrays the functions here write for one residual.
+    """Arrays the functions here write."""
 
-    `joint` and `position` say what carries its two ends, and where they are; `residual` is e;
-    `factors` are cost, s and c; `columns` is J, `pull` Jᵀe. `along` are the segments of a gap,
-    `slide` the two columns of F, `moment` M's entries (11, 12, 22), 0 where an end is held.
-    """
-
-    joint: Int[np.ndarray, " 2"]
-    position: Float[np.ndarray, "2 3"]
-    residual: Float[np.ndarray, " 3"]
-    factors: Float[np.ndarray, " 3"]
-    columns: Float[np.ndarray, "m 3"]
-    pull: Float[np.ndarray, " m"]
-    along: Float[np.ndarray, "2 3"]
-    slide: Float[np.ndarray, "m 2"]
-    moment: Float[np.ndarray, " 3"]
+    vectors: VectorScratch
+    gaps: GapScratch
 
 
-def scratch(size: int) -> Scratch:
-    """Fresh arrays for `size` inputs."""
-    return Scratch(
-        joint=np.zeros(2, dtype=np.int64),
-        position=np.zeros((2, 3)),
-        residual=np.zeros(3),
-        factors=np.zeros(3),
-        columns=np.zeros((size, 3)),
-        pull=np.zeros(size),
-        along=np.zeros((2, 3)),
-        slide=np.zeros((size, 2)),
-        moment=np.zeros(3),
-    )
-
-
-@njit(cache=True)
+@kernel
 def frame_derivatives(
     tree, work, spare, terms, t, x, before, smoothness, gradient, hessian, second
 ):
@@ -111,25 +44,16 @@ def frame_derivatives(
 
     Overwrites `gradient` (m,) and, where `second`, the lower triangle of `hessian` (m, m).
     """
-    value = _joints(terms, t, x, before, smoothness, gradient, hessian, second)
+    value = _joints(terms, t, x, before, smoothness, gradient, hessian)
     expand(tree, work, x)
     place(tree, work)
-    vectors, gaps = terms.point.size, terms.gap_radius.size
-    pairs = terms.pair_radius.size if terms.collision > 0.0 else 0
-    for r in range(vectors + gaps + pairs):
-        # One place for all kinds: a compiled call is compiled anew where it stands, for seconds.
-        if r < vectors:
-            active = _vector(tree, work, spare, terms, t, r)
-        else:
-            active = _gap(tree, work, spare, terms, t, r - vectors)
-        if active:
-            value += spare.factors[0]
-            _add(tree, work, spare, gradient, hessian, second)
+    value += add_vectors(tree, work, spare.vectors, terms.vectors, t, gradient, hessian, second)
+    value += add_gaps(tree, work, spare.gaps, terms.gaps, t, gradient, hessian, second)
     return value
 
 
-@njit(cache=True)
-def _joints(terms, t, x, before, smoothness, gradient, hessian, second):
+@kernel
+def _joints(terms, t, x, before, smoothness, gradient, hessian):
     """The terms of single joints: smoothness, posture and joint targets."""
     value = 0.0
     hessian[:] = 0.0
@@ -138,220 +62,5 @@ def _joints(terms, t, x, before, smoothness, gradient, hessian, second):
         weight = terms.joint_weight[t, a]
         value += 0.5 * (smoothness * away * away + terms.posture * bent * bent + weight * off * off)
         gradient[a] = smoothness * away + terms.posture * bent + weight * off
-        if second:
-            hessian[a, a] = smoothness + terms.posture + weight
+        hessian[a, a] = smoothness + terms.posture + weight
     return value
-
-
-@njit(cache=True)
-def _vector(tree, work, spare, terms, t, r):
-    """Prepare vector `r`; False where it weighs nothing."""
-    weight = terms.weight[t, r]
-    if weight == 0.0:
-        return False
-    point, origin = terms.point[r], terms.origin[r]
-    spare.moment[:] = 0.0
-    spare.joint[0] = tree.point_joint[point]
-    spare.joint[1] = tree.point_joint[origin] if origin >= 0 else -1
-    square = 0.0
-    for k in range(3):
-        spare.position[0, k] = work.points[point, k]
-        spare.position[1, k] = work.points[origin, k] if origin >= 0 else 0.0
-        e = spare.position[0, k] - spare.position[1, k] - terms.target[t, r, k]
-        spare.residual[k] = e
-        square += e * e
-    scale, delta = weight / LENGTH**2, terms.delta[r]
-    if square <= delta * delta:
-        spare.factors[0], spare.factors[1], spare.factors[2] = 0.5 * scale * square, scale, 0.0
-    else:
-        distance = np.sqrt(square)
-        spare.factors[0] = scale * delta * (distance - 0.5 * delta)
-        spare.factors[1] = scale * delta / distance
-        spare.factors[2] = -spare.factors[1] / square
-    return True
-
-
-@njit(cache=True)
-def _gap(tree, work, spare, terms, t, r):
-    """Prepare gap `r`, or the pair after the gaps; False where it costs nothing."""
-    gaps = terms.gap_radius.size
-    ends = terms.gap_ends[r] if r < gaps else terms.pair_ends[r - gaps]
-    radius, target, pull, push = 0.0, COLLISION_MARGIN, 0.0, terms.collision
-    if r < gaps:
-        radius, target = terms.gap_radius[r], terms.gap_target[t, r]
-        pull, push = terms.gap_pull[t, r], terms.gap_push[t, r]
-    else:
-        radius = terms.pair_radius[r - gaps]
-    if pull == 0.0 and (push == 0.0 or _apart(work, ends, radius + target)):
-        return False
-    distance = _nearest(work, spare, ends)
-    off = distance - radius - target
-    weight = (pull + (push if off < 0.0 else 0.0)) / LENGTH**2
-    if weight == 0.0:
-        return False
-    spare.joint[0], spare.joint[1] = tree.point_joint[ends[0]], tree.point_joint[ends[2]]
-    spare.factors[0] = 0.5 * weight * off * off
-    spare.factors[1] = weight * off / distance
-    spare.factors[2] = (weight - spare.factors[1]) / distance**2
-    return True
-
-
-@njit(cache=True)
-def _apart(work, ends, reach):
-    """Whether the balls around two segments are farther apart than `reach` [m]."""
-    between, first, second = 0.0, 0.0, 0.0
-    for k in range(3):
-        a, b = work.points[ends[0], k], work.points[ends[1], k]
-        c, d = work.points[ends[2], k], work.points[ends[3], k]
-        between += 0.25 * (a + b - c - d) ** 2
-        first += 0.25 * (b - a) ** 2
-        second += 0.25 * (d - c) ** 2
-    if between <= reach * reach:
-        return False
-    return between > (np.sqrt(first) + np.sqrt(second) + reach) ** 2
-
-
-@njit(cache=True)
-def _nearest(work, spare, ends):
-    """Nearest points of two segments into `spare`; their distance [m], never 0."""
-    uu, vv, uv, uw, vw = 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(3):
-        u = work.points[ends[1], k] - work.points[ends[0], k]
-        v = work.points[ends[3], k] - work.points[ends[2], k]
-        w = work.points[ends[0], k] - work.points[ends[2], k]
-        spare.along[0, k], spare.along[1, k] = u, v
-        uu, vv, uv, uw, vw = uu + u * u, vv + v * v, uv + u * v, uw + u * w, vw + v * w
-    s, t = _places(uu, vv, uv, uw, vw)
-    square = 0.0
-    for k in range(3):
-        spare.position[0, k] = work.points[ends[0], k] + s * spare.along[0, k]
-        spare.position[1, k] = work.points[ends[2], k] + t * spare.along[1, k]
-        spare.residual[k] = spare.position[0, k] - spare.position[1, k]
-        square += spare.residual[k] ** 2
-    free_s, free_t = uu > _FLAT and 0.0 < s < 1.0, vv > _FLAT and 0.0 < t < 1.0
-    spare.moment[0] = uu if free_s else 0.0
-    spare.moment[1] = -uv if free_s and free_t else 0.0
-    spare.moment[2] = vv if free_t else 0.0
-    return np.sqrt(max(square, _FLAT))
-
-
-@njit(cache=True)
-def _places(uu, vv, uv, uw, vw):
-    """Where on two segments, from 0 to 1, their nearest points are (Ericson 2005, 5.1.9)."""
-    if uu <= _FLAT:
-        return 0.0, (min(max(vw / vv, 0.0), 1.0) if vv > _FLAT else 0.0)
-    if vv <= _FLAT:
-        return min(max(-uw / uu, 0.0), 1.0), 0.0
-    skew = uu * vv - uv * uv
-    s = min(max((uv * vw - vv * uw) / skew, 0.0), 1.0) if skew > 1e-9 * uu * vv else 0.0
-    t = (uv * s + vw) / vv
-    if t < 0.0:
-        return min(max(-uw / uu, 0.0), 1.0), 0.0
-    if t > 1.0:
-        return min(max((uv - uw) / uu, 0.0), 1.0), 1.0
-    return s, t
-
-
-@njit(cache=True)
-def _add(tree, work, spare, gradient, hessian, second):
-    """Add the prepared residual's gradient and Hessian."""
-    spare.pull[:] = 0.0
-    if second:
-        spare.columns[:] = 0.0
-    slides = spare.moment[0] > 0.0 or spare.moment[2] > 0.0
-    if second and slides:
-        spare.slide[:] = 0.0
-    e0, e1, e2 = spare.residual[0], spare.residual[1], spare.residual[2]
-    scale = spare.factors[1]
-    for end in range(2):
-        sign = 1.0 if end == 0 else -1.0
-        p0, p1, p2 = spare.position[end, 0], spare.position[end, 1], spare.position[end, 2]
-        j = spare.joint[end]
-        while j >= 0:
-            c0, c1, c2 = column(tree, work, j, p0, p1, p2)
-            b = tree.input_of[j]
-            s = sign * work.slope[j]
-            pulled = c0 * e0 + c1 * e1 + c2 * e2
-            spare.pull[b] += s * pulled
-            if second:
-                spare.columns[b, 0] += s * c0
-                spare.columns[b, 1] += s * c1
-                spare.columns[b, 2] += s * c2
-                hessian[b, b] += sign * scale * work.bend[j] * pulled
-                # e · (a_i × c_j) = a_i · (c_j × e), the same moment for all joints i before j.
-                m0, m1, m2 = c1 * e2 - c2 * e1, c2 * e0 - c0 * e2, c0 * e1 - c1 * e0
-                _bend(tree, work, j, b, scale * s, m0, m1, m2, hessian)
-                if slides and not tree.slides[j]:
-                    u0, u1, u2 = spare.along[end, 0], spare.along[end, 1], spare.along[end, 2]
-                    turn = (
-                        work.axis[j, 0] * (u1 * e2 - u2 * e1)
-                        + work.axis[j, 1] * (u2 * e0 - u0 * e2)
-                        + work.axis[j, 2] * (u0 * e1 - u1 * e0)
-                    )
-                    spare.slide[b, end] += s * turn
-            j = tree.parent[j]
-    for a in range(gradient.size):
-        gradient[a] += scale * spare.pull[a]
-    if second:
-        _outer(spare, hessian)
-        if slides:
-            _slide(spare, hessian)
-
-
-@njit(cache=True)
-def _bend(tree, work, j, b, scale, m0, m1, m2, hessian):
-    """Add scale · a_i · m for all joints i on the way from the palm to `j`: the kinematics' own."""
-    i = j
-    while i >= 0:
-        if not tree.slides[i]:
-            a = tree.input_of[i]
-            turn = (
-                scale
-                * work.slope[i]
-                * (work.axis[i, 0] * m0 + work.axis[i, 1] * m1 + work.axis[i, 2] * m2)
-            )
-            if a == b and i != j:
-                turn *= 2.0
-            hessian[max(a, b), min(a, b)] += turn
-        i = tree.parent[i]
-
-
-@njit(cache=True)
-def _outer(spare, hessian):
-    """Add s JᵀJ + c Jᵀe eᵀJ."""
-    scale, along = spare.factors[1], spare.factors[2]
-    for a in range(spare.pull.size):
-        c0, c1, c2 = spare.columns[a, 0], spare.columns[a, 1], spare.columns[a, 2]
-        if c0 == 0.0 and c1 == 0.0 and c2 == 0.0:
-            continue
-        pulled = along * spare.pull[a]
-        for b in range(a + 1):
-            dot = c0 * spare.columns[b, 0] + c1 * spare.columns[b, 1] + c2 * spare.columns[b, 2]
-            hessian[a, b] += scale * dot + pulled * spare.pull[b]
-
-
-@njit(cache=True)
-def _slide(spare, hessian):
-    """Take away s F M⁻¹ Fᵀ: the nearest points slide along their segments."""
-    for a in range(spare.pull.size):
-        for end in range(2):
-            sign = 1.0 if end == 0 else -1.0
-            for k in range(3):
-                spare.slide[a, end] += sign * spare.along[end, k] * spare.columns[a, k]
-    m11, m12, m22 = spare.moment[0], spare.moment[1], spare.moment[2]
-    i11, i12, i22 = 0.0, 0.0, 0.0
-    skew = m11 * m22 - m12 * m12
-    if skew > 1e-9 * m11 * m22 and m11 > 0.0 and m22 > 0.0:
-        i11, i12, i22 = m22 / skew, -m12 / skew, m11 / skew
-    elif m11 > 0.0:
-        i11 = 1.0 / m11
-    elif m22 > 0.0:
-        i22 = 1.0 / m22
-    scale = spare.factors[1]
-    for a in range(spare.pull.size):
-        f, g = spare.slide[a, 0], spare.slide[a, 1]
-        first, second = scale * (i11 * f + i12 * g), scale * (i12 * f + i22 * g)
-        if first == 0.0 and second == 0.0:
-            continue
-        for b in range(a + 1):
-            hessian[a, b] -= first * spare.slide[b, 0] + second * spare.slide[b, 1]

@@ -16,7 +16,7 @@ FORBIDDEN = {
     "retarget": {"benchmarks"},
     "benchmarks": set(),
 }
-OPTIONAL = {"torch", "dex_retargeting"}
+OPTIONAL = {"torch", "dex_retargeting", "dexi_rs"}
 
 
 def imports(tree: ast.AST) -> set[str]:

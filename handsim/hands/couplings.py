@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import mujoco
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 class Coupling(NamedTuple):
@@ -39,3 +39,26 @@ def spools(model: mujoco.MjModel) -> list[int]:
     carrying = {*model.geom_bodyid, *model.site_bodyid, *model.body_parentid}
     drivers = sorted({c.driver for c in joint_couplings(model)})
     return [j for j in drivers if model.jnt_bodyid[j] not in carrying]
+
+
+def follow(
+    x: Float[np.ndarray, "... m"],
+    independent: Int[np.ndarray, " m"],
+    couplings: dict[int, tuple[int, Float[np.ndarray, " 5"]]],
+    qpos0: Float[np.ndarray, " nq"],
+) -> Float[np.ndarray, "... nq"]:
+    """The qpos that independent joint values determine [rad].
+
+    Args:
+        x: values of the independent joints.
+        independent: their places in qpos.
+        couplings: dependent joint → (driver, polynomial), each after its driver's own.
+        qpos0: the model's reference configuration, which the polynomials are about.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    qpos = np.zeros((*x.shape[:-1], len(qpos0)))
+    qpos[..., independent] = x
+    for joint, (driver, polycoef) in couplings.items():
+        value = np.polynomial.polynomial.polyval(qpos[..., driver] - qpos0[driver], polycoef)
+        qpos[..., joint] = qpos0[joint] + value
+    return qpos

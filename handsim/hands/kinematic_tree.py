@@ -48,7 +48,8 @@ class KinematicTree:
             model: a hand whose joints are all hinges or slides.
             palm_site: id of the site that is the palm frame.
             points: those whose positions are wanted.
-            couplings: dependent joint id → (driver joint id, polynomial coefficients).
+            couplings: dependent joint id → (driver joint id, polynomial coefficients), each after
+                its driver's own.
 
         Raises:
             InputError: the palm does not carry a point.
@@ -75,6 +76,7 @@ class KinematicTree:
             axis=model.jnt_axis[joints].reshape(-1, 3).copy(),
             zero=model.qpos0[self.joint_ids].copy(),
             driver=driver.astype(np.int64),
+            followers=np.array([index[j] for j in couplings if j in index], dtype=np.int64),
             polycoef=polycoef,
             input_of=np.array([order[_root(j, couplings)] for j in joints], dtype=np.int64),
             point_joint=np.array([h[0] for h in hung], dtype=np.int64),
@@ -98,7 +100,9 @@ class KinematicTree:
         """Positions of all points in the palm frame [m], for the joints as they stand in `qpos`."""
         announce(batch_points, "the kinematics")
         joints = np.ascontiguousarray(qpos[:, self.joint_ids], dtype=np.float64)
-        return batch_points(self.arrays, self.workspace(), joints)
+        points = np.empty((len(joints), len(self.arrays.point_joint), 3))
+        batch_points(self.arrays, self.workspace(), joints, points)
+        return points
 
     def jacobians(self, qpos: Float[np.ndarray, " nq"]) -> Float[np.ndarray, "P 3 nq"]:
         """∂(points)/∂qpos at one configuration [m/rad], each joint taken on its own."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq, minimize
 
 from handsim.errors import InputError, unknown
-from handsim.hands.couplings import joint_couplings
+from handsim.hands.couplings import follow, joint_couplings
 from handsim.hands.kinematic_tree import BodyPoint, KinematicTree
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
@@ -139,15 +139,7 @@ class RobotHand:
 
     def expand(self, x: Float[np.ndarray, "... m"]) -> Float[np.ndarray, "... nq"]:
         """The qpos that independent joint values `x` determine [rad], couplings applied."""
-        x = np.asarray(x, dtype=np.float64)
-        qpos = np.zeros((*x.shape[:-1], self.nq))
-        qpos[..., self.independent_ids] = x
-        for joint in self.couplings:
-            driver, polycoef = self.couplings[joint]
-            offset = qpos[..., driver] - self.model.qpos0[driver]
-            value = np.polynomial.polynomial.polyval(offset, polycoef)
-            qpos[..., joint] = self.model.qpos0[joint] + value
-        return qpos
+        return follow(x, self.independent_ids, self.couplings, self.model.qpos0)
 
     def reduce(self, qpos: Float[np.ndarray, "... nq"]) -> Float[np.ndarray, "... m"]:
         """The independent joint values in `qpos` [rad]."""

@@ -21,7 +21,7 @@ from retarget.calibration import Calibration
 from retarget.human.keypoints import CHAINS
 from retarget.reference import PALM, Reference
 from retarget.references.phalanges import finger_points, last_phalanges, require_knuckles
-from retarget.residuals import LENGTH
+from retarget.vector_residuals import LENGTH
 
 DELTA, DELTA_DIRECTION = 0.02, 0.5
 DIRECTION_WEIGHT = 10.0

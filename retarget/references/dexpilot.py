@@ -75,7 +75,11 @@ def dexpilot(
 
 
 def closed_pairs(
-    distance: Float[np.ndarray, "T pairs"], fingers: int, latch: Latch
+    distance: Float[np.ndarray, "T pairs"],
+    fingers: int,
+    latch: Latch,
+    close: float = CLOSE,
+    open_: float = OPEN,
 ) -> Bool[np.ndarray, "T pairs"]:
     """Which pairs of fingertips are closed in each frame; it depends on the human alone.
 
@@ -83,9 +87,10 @@ def closed_pairs(
         distance: of the human tips [m], pairs in the order of ``combinations(fingers, 2)``.
         fingers: how many, the thumb first.
         latch: of the frames before; it is brought to the last of these.
+        close, open_: a thumb–finger pair closes below the one and opens beyond the other [m].
     """
     thumb = distance[:, : fingers - 1]
-    event = np.where(thumb < CLOSE, 1, np.where(thumb > OPEN, -1, 0))
+    event = np.where(thumb > open_, -1, np.where(thumb < close, 1, 0))
     frames = np.arange(len(event))[:, None]
     last = np.maximum.accumulate(np.where(event != 0, frames, -1), axis=0)
     latest = np.take_along_axis(event, np.maximum(last, 0), axis=0) > 0

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numba import njit
 
+from handsim.compiled import kernel
 from retarget.residuals import frame_derivatives
 
 THIRD = np.array([1.0, -3.0, 3.0, -1.0])
@@ -62,7 +62,7 @@ def evaluation(frames: int, size: int) -> Evaluation:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def evaluate(tree, work, spare, terms, chain, x, out):
     """The objective at x (T, m): its value; `out` receives the parts and the derivatives."""
     frames, size = x.shape
@@ -72,7 +72,8 @@ def evaluate(tree, work, spare, terms, chain, x, out):
             tree, work, spare, terms, t, x[t], x[t], 0.0, out.slope[t], out.hessian[t], True
         )
         value += out.cost[t]
-        out.gradient[t] = out.slope[t]
+        for a in range(size):
+            out.gradient[t, a] = out.slope[t, a]
         out.curvature[t] = 0.0
         if t > 0 and chain.linked[t]:
             for a in range(size):
@@ -85,12 +86,12 @@ def evaluate(tree, work, spare, terms, chain, x, out):
     return value
 
 
-@njit(cache=True)
+@kernel
 def _has_third(chain, t):
     return t >= 3 and chain.linked[t] and chain.linked[t - 1] and chain.linked[t - 2]
 
 
-@njit(cache=True)
+@kernel
 def _jerk(chain, x, t, out):
     """The cost of the third differences that end in frame `t`; adds their gradient."""
     value = 0.0
@@ -108,7 +109,7 @@ def _jerk(chain, x, t, out):
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def assemble(chain, own, curvature, damping, band):
     """Write the whole's Hessian with `damping` (T,) on its diagonal into `band` (3m + 1, T m).
 
@@ -134,7 +135,7 @@ def assemble(chain, own, curvature, damping, band):
                         band[(j - i) * size, first - j * size + a] += part
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def surprise(was, moved, step, out):
     """How much more each frame's own cost came out than its second-order model said (T,).
 
@@ -151,7 +152,7 @@ def surprise(was, moved, step, out):
         out[t] = moved.cost[t] - model
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def isolate(band, held):
     """Take the held variables out of a system: their rows and columns become the identity's."""
     width, size = band.shape

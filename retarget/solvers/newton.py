@@ -20,9 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
-from handsim.compiled import announce
+from handsim.compiled import announce, kernel
 from retarget.objective import Objective
 from retarget.residuals import frame_derivatives
 from retarget.solvers.solved import Solved
@@ -33,6 +32,9 @@ NO_PROGRESS = int(Status.NO_PROGRESS)
 MAX_STEPS = 200
 STATIONARY = 1e-4
 """Largest projected gradient at which a frame has converged."""
+NEGLIGIBLE = 1e-8
+"""Share of the cost: a step that gains less by the quadratic model is the last, and not looked at.
+Newton's steps square the error, so it leaves none."""
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-8, 1e10
 DAMPING_FACTOR = 10.0
 RESTART_COST = 0.05
@@ -94,16 +96,16 @@ class Newton:
     def __init__(self, objective: Objective, hurried: bool = False):
         frames, size = len(objective), objective.size
         self._objective, self._store, self._hurried = objective, store(size), hurried
-        self._starts = np.stack([objective.neutral, 0.5 * (objective.low + objective.high)])
         self._restarts = np.zeros(3)
         self._x, self._cost = np.empty((frames, size)), np.empty(frames)
         self._status = np.empty(frames, dtype=np.int64)
         self.reset()
         announce(solve_clip, "the solver")
 
-    def reset(self) -> None:
-        """Forget the frames before."""
-        self._store.before[:] = self._objective.neutral
+    def reset(self, before: Float[np.ndarray, " m"] | None = None) -> None:
+        """Forget the frames before; go on from `before` [rad], the neutral pose when not given."""
+        self._store.before[:] = self._objective.neutral if before is None else before
+        self._restarts[:] = 0.0, RESTART_COST, 0.0
 
     def solve(self) -> Solved:
         """Minimise the objective's frames in order."""
@@ -114,7 +116,7 @@ class Newton:
             objective.spare,
             self._store,
             objective.terms,
-            self._starts,
+            objective.starts,
             self._restarts,
             self._hurried,
             self._x,
@@ -125,7 +127,7 @@ class Newton:
         return Solved(self._x.copy(), self._cost.copy(), self._status.copy())
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cost, status):
     """Minimise every frame in order; fills x (T, m), cost (T,) and status (T,).
 
@@ -133,15 +135,15 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
     before. `restarts` are the frames to wait until the next restart, the cost of the last in vain,
     and the start that is tried, from 1; 0 for none.
     """
-    for t in range(terms.target.shape[0]):
+    for t in range(terms.vectors.target.shape[0]):
         fresh = terms.fresh[t]
         patient = fresh or not hurried
         if t > 0:
-            kept.before[:] = x[t - 1]
+            _copy(x[t - 1], kept.before)
         if fresh:
             restarts[0], restarts[1], restarts[2] = 0.0, RESTART_COST, 0.0
         restarts[0] -= 1.0
-        kept.x[0] = kept.before
+        _copy(kept.before, kept.x[0])
         most = MAX_STEPS if patient else HURRIED
         smoothness = 0.0 if fresh else terms.smoothness
         # One call for all attempts: each call is compiled anew where it stands, for seconds.
@@ -149,20 +151,20 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
             if attempt > 0:
                 if not _begin(kept, starts, restarts, cost[t]):
                     break
-                kept.x[0] = kept.alongside
+                _copy(kept.alongside, kept.x[0])
                 most = MAX_STEPS if patient else ALONGSIDE
             tried, verdict, at = _minimise(tree, work, spare, kept, terms, t, smoothness, most)
             better = attempt == 0 or tried < (1.0 - RESTART_GAIN) * cost[t]
             if better:
                 cost[t], status[t] = tried, verdict
-                x[t] = kept.x[at]
+                _copy(kept.x[at], x[t])
             if attempt > 0:
-                kept.alongside[:] = kept.x[at]
+                _copy(kept.x[at], kept.alongside)
                 if better or patient or verdict != OUT_OF_STEPS:
                     _next(kept, starts, restarts, cost[t], better, patient)
 
 
-@njit(cache=True)
+@kernel
 def _begin(kept, starts, restarts, cost):
     """Whether a start is to be tried in a frame of this cost: one going on, or the first."""
     if cost <= RESTART_COST:
@@ -170,11 +172,11 @@ def _begin(kept, starts, restarts, cost):
         return False
     if restarts[2] == 0.0 and (restarts[0] <= 0.0 or cost > 1.5 * restarts[1]):
         restarts[2] = 1.0
-        kept.alongside[:] = starts[0]
+        _copy(starts[0], kept.alongside)
     return restarts[2] > 0.0
 
 
-@njit(cache=True)
+@kernel
 def _next(kept, starts, restarts, cost, better, patient):
     """A start is done with: on to the next, or, after the last and after success, to none."""
     restarts[2] += 1.0
@@ -182,10 +184,10 @@ def _next(kept, starts, restarts, cost, better, patient):
         restarts[2] = 0.0
         restarts[0], restarts[1] = 0.0 if better else RESTART_PAUSE, cost
     else:
-        kept.alongside[:] = starts[int(restarts[2]) - 1]
+        _copy(starts[int(restarts[2]) - 1], kept.alongside)
 
 
-@njit(cache=True)
+@kernel
 def _minimise(tree, work, spare, kept, terms, t, smoothness, most):
     """At most `most` steps from ``kept.x[0]``: cost, verdict, and which x it ended at."""
     now, trial, damping, value = 1, 0, FIRST_DAMPING, np.inf
@@ -214,10 +216,18 @@ def _minimise(tree, work, spare, kept, terms, t, smoothness, most):
             damping *= DAMPING_FACTOR
         if damping >= MOST_DAMPING:
             return value, NO_PROGRESS, now
+        if damping <= FIRST_DAMPING and _gain(kept, now) < NEGLIGIBLE * value:
+            return value, CONVERGED, trial
     return value, OUT_OF_STEPS, now
 
 
-@njit(cache=True)
+@kernel
+def _copy(values, out):
+    for a in range(values.size):
+        out[a] = values[a]
+
+
+@kernel
 def _projected(kept, terms, at):
     """Largest change of a joint under a unit step down the gradient, kept inside the box."""
     largest = 0.0
@@ -228,7 +238,7 @@ def _projected(kept, terms, at):
     return largest
 
 
-@njit(cache=True)
+@kernel
 def _step(kept, terms, now, trial, damping):
     """Write the damped Newton point into ``kept.x[trial]``; False if H + μ I is not positive."""
     count = 0
@@ -240,6 +250,7 @@ def _step(kept, terms, now, trial, damping):
             count += 1
     if not _factorise(kept, now, count, damping):
         return False
+    kept.step[count:] = 0.0
     for i in range(count):
         total = -kept.gradient[now, kept.free[i]]
         for k in range(i):
@@ -256,7 +267,16 @@ def _step(kept, terms, now, trial, damping):
     return True
 
 
-@njit(cache=True)
+@kernel
+def _gain(kept, now):
+    """What the last step would gain by the quadratic model, were there no bounds."""
+    gain = 0.0
+    for i in range(kept.free.size):
+        gain -= 0.5 * kept.gradient[now, kept.free[i]] * kept.step[i]
+    return gain
+
+
+@kernel
 def _factorise(kept, now, count, damping):
     """Cholesky factor of the free block of H + μ I; False where it is not positive definite."""
     for i in range(count):

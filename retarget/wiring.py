@@ -1,0 +1,99 @@
+"""From a reference to the arrays of compiled code: which joints move which points of which term."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from handsim.hands.capsules import Surface
+from handsim.hands.kinematics import Tree
+from retarget import gap_residuals
+from retarget.gap_residuals import GapScratch, gap_scratch
+from retarget.reference import PALM, Reference
+from retarget.vector_residuals import Vectors, VectorScratch
+
+
+def vector_terms(tree: Tree, reference: Reference) -> tuple[Vectors, VectorScratch]:
+    """A reference's vectors between the points they use, each with the joints that carry it."""
+    used = np.concatenate([reference.point, reference.origin])
+    points = np.unique(used[used != PALM]).astype(np.int64)
+    paths = [_path(tree, point) for point in points.tolist()]
+    inputs = [np.unique(tree.input_of[path]) for path in paths]
+    first_joint, first_column = _starts(paths), _starts(inputs)
+    column = [
+        start + np.searchsorted(own, tree.input_of[path])
+        for start, own, path in zip(first_column, inputs, paths, strict=False)
+    ]
+    origin = reference.origin
+    vectors = Vectors(
+        head=np.searchsorted(points, reference.point).astype(np.int64),
+        tail=np.where(origin == PALM, -1, np.searchsorted(points, origin)).astype(np.int64),
+        target=contiguous(reference.target),
+        weight=contiguous(reference.weight),
+        delta=contiguous(np.broadcast_to(reference.delta, len(reference.point))),
+        by_coordinate=reference.by_coordinate,
+        point=points,
+        first_joint=first_joint,
+        joint=_joined(paths),
+        column=_joined(column),
+        first_column=first_column,
+        input=_joined(inputs),
+    )
+    scratch = VectorScratch(
+        force=np.zeros((len(points), 3)),
+        stiffness=np.zeros((len(points), 6)),
+        between=np.zeros((len(origin), 6)),
+        columns=np.zeros((len(vectors.input), 3)),
+        moment=np.zeros((len(tree.parent), 3)),
+    )
+    return vectors, scratch
+
+
+def gap_terms(
+    shape: Surface | None, size: int, reference: Reference
+) -> tuple[gap_residuals.Gaps, GapScratch]:
+    """A reference's gaps and self-collision, between a hand's capsules."""
+    gaps, none = reference.gaps, np.zeros((len(reference), 0))
+    no_pairs = np.zeros((0, 2), dtype=np.int64)
+    ends, radius = _ends(shape, shape.tips[gaps.pairs] if shape and gaps else no_pairs)
+    pair_ends, pair_radius = _ends(shape, shape.pairs if shape else no_pairs)
+    terms = gap_residuals.Gaps(
+        ends=ends,
+        radius=radius,
+        target=contiguous(gaps.target if gaps else none),
+        pull=contiguous(gaps.pull if gaps else none),
+        push=contiguous(gaps.push if gaps else none),
+        pair_ends=pair_ends,
+        pair_radius=pair_radius,
+        collision=float(reference.collision),
+    )
+    return terms, gap_scratch(size)
+
+
+def _ends(
+    shape: Surface | None, pairs: Int[np.ndarray, "K 2"]
+) -> tuple[Int[np.ndarray, "K 4"], Float[np.ndarray, " K"]]:
+    """The points at the ends of each pair's capsules, and the sum of their radii [m]."""
+    if shape is None:
+        return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
+    return shape.ends[pairs].reshape(-1, 4), shape.radius[pairs].sum(axis=1)
+
+
+def contiguous(array: np.ndarray) -> Float[np.ndarray, "..."]:
+    """The array as compiled code wants it."""
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _path(tree: Tree, point: int) -> np.ndarray:
+    """The joints that carry a point, from the palm outwards."""
+    path, joint = [], int(tree.point_joint[point])
+    while joint >= 0:
+        path.append(joint)
+        joint = int(tree.parent[joint])
+    return np.array(path[::-1], dtype=np.int64)
+
+
+def _starts(parts: list[np.ndarray]) -> np.ndarray:
+    return np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])

@@ -10,8 +10,15 @@ from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
 from retarget.gaps import HOLD, eased
-from retarget.human.keypoints import CHIRALITY_THRESHOLD, chirality_score, palm_pose, seen_from
+from retarget.human.keypoints import (
+    CHIRALITY_THRESHOLD,
+    chirality_score,
+    hand_length,
+    palm_pose,
+    seen_from,
+)
 from retarget.human.one_euro import HandFilter, Smoothing
+from retarget.human.sources.assembly import HAND_LENGTHS, require_scale
 from retarget.objective import Objective, whole_qpos
 from retarget.reference import Reference
 from retarget.references import MEMORIES, METHODS
@@ -20,9 +27,9 @@ from retarget.status import Status
 
 PERIOD = 1 / 30
 """Time [s] from one frame to the next where none is given."""
-SIDE_FRAMES, SIDE_VOTES = 10, 3
-"""In how many of the first frames the side of the hand is looked at, and how many frames that
-plainly show the other one are an error. It costs as much as the rest of a step."""
+LOOKS, VOTES = 10, 3
+"""In how many of the first frames the hand's side and size are looked at, and how many frames that
+plainly show the other side, or no hand's size, are an error. It costs half as much as a step."""
 _ORIGIN = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
@@ -75,7 +82,7 @@ class Online:
         self._x = self._hand.neutral[self._hand.tree.input_ids]
         self._turn: Float[np.ndarray, " 4"] | None = None
         self._palm = _ORIGIN
-        self._looks, self._votes = 0, 0
+        self._looks, self._votes, self._strange = 0, 0, 0
         if self._solver:
             self._solver.reset()
 
@@ -92,7 +99,7 @@ class Online:
         palm = own if palm is None else palm
         if not (np.isfinite(points).all() and np.isfinite(palm).all()):
             return self._unseen()
-        self._look_at_side(keypoints)
+        self._look_at_hand(keypoints)
         fresh = self._time - self._seen_at > HOLD
         points = self._follow(points, palm, fresh)
         reference = self._reference(self._hand, points[None], self._calibration, *self._memory)
@@ -135,13 +142,16 @@ class Online:
         self._objective.overwrite(reference, fresh)
         return self._solver
 
-    def _look_at_side(self, keypoints: Float[np.ndarray, "21 3"]) -> None:
-        if self._looks >= SIDE_FRAMES or self._votes >= SIDE_VOTES:
+    def _look_at_hand(self, keypoints: Float[np.ndarray, "21 3"]) -> None:
+        if self._looks >= LOOKS or self._votes >= VOTES:
             return
         self._looks += 1
+        self._strange += not HAND_LENGTHS[0] <= hand_length(keypoints) <= HAND_LENGTHS[1]
+        if self._strange >= VOTES:
+            require_scale(keypoints[None], "keypoints")
         score = float(chirality_score(keypoints)) * (1 if self._hand.side == "right" else -1)
         self._votes += int(score > CHIRALITY_THRESHOLD) - int(score < -CHIRALITY_THRESHOLD)
-        if self._votes <= -SIDE_VOTES:
+        if self._votes <= -VOTES:
             other = "left" if self._hand.side == "right" else "right"
             raise InputError(
                 f"The keypoints are of a {other} hand, {self._hand.name} is loaded as a "

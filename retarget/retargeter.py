@@ -40,7 +40,8 @@ class Retargeter:
     - a finger without length: its tip counts; a calibration cannot be fitted to it.
     - a hand with fewer fingers than the person: the further fingers are not matched.
     - targets out of reach: the nearest pose; the frame has converged, at a higher cost.
-    - the other side's hand, another tracker's calibration, times that do not increase: InputError.
+    - the other side's hand, another tracker's calibration, times that do not increase, or
+      keypoints that are not in metres: InputError.
 
     Args:
         hand: the robot.
@@ -135,7 +136,7 @@ class Retargeter:
 
         Args:
             keypoints: (21, 3), in any frame [m], of a hand of the robot's side; with NaN where no
-                hand is seen. The first frames are checked for the side.
+                hand is seen. The first frames are checked for side and size.
             wrist: (7,), the palm frame in the world (x y z [m], qw qx qy qz), where it is known
                 from elsewhere; as the keypoints have it when not given.
             time: [s], later than that before; 1/30 s later when not given.
@@ -144,8 +145,8 @@ class Retargeter:
             A solution of one frame.
 
         Raises:
-            InputError: there is no calibration, the time does not increase, a shape is wrong, or
-                the hand is of the other side.
+            InputError: there is no calibration, the time does not increase, a shape is wrong, the
+                hand is of the other side, or of no hand's size.
         """
         began = perf_counter()
         online, calibration = self._ready()

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from handsim.assets import ASSETS
@@ -14,16 +16,22 @@ from retarget.human.keypoints import mirror
 from retarget.objective import Objective
 from retarget.references import MEMORIES
 from retarget.solvers import Newton
+from retarget.solvers.banded import evaluate
+from retarget.solvers.newton import solve_clip
 from tests.hands import EVERY, hand
 
 SAMPLE = HandTrajectory.load(ASSETS / "motions" / "sample_right.npz").select(slice(60, 160))
 UNSEEN = np.full((21, 3), np.nan)
+PER_FRAME = {"joints": ("target", "weight"), "gaps": ("target", "pull", "push")}
 
 
 def follower(name="ability", method="keyvector", side="right", **options):
     robot = hand(name, side)
     open_hand = SAMPLE.palm_keypoints * ([1, 1, 1] if side == "right" else [1, -1, 1])
     return Retargeter(robot, method, calibrate_open(robot, open_hand), **options)
+
+
+STURDY = follower("allegro", "natural")
 
 
 def steps(retargeter, motion):
@@ -85,6 +93,11 @@ def test_a_reference_needs_no_more_of_the_past_than_its_memory(method):
         np.testing.assert_allclose(alone.weight[0], together.weight[t], atol=1e-12)
         for name in ("origin", "point", "delta", "smoothness", "posture", "collision"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
+        for part, names in PER_FRAME.items():
+            if getattr(together, part) is not None:
+                for name in names:
+                    now, all_along = (getattr(getattr(r, part), name) for r in (alone, together))
+                    np.testing.assert_allclose(now[0], all_along[t], atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"smoothing": Smoothing()}], ids=["plain", "smoothed"])
@@ -144,7 +157,7 @@ def test_every_hand_follows_and_stays_in_its_limits(name, side):
     """Hands of three, four and five fingers; and targets far out of anyone's reach."""
     retargeter = follower(name, side=side)
     limits = retargeter.hand.limits
-    for size in (1.0, 3.0):
+    for size in (1.0, 2.5):
         keypoints = SAMPLE.keypoints[::10] * size
         for frame in keypoints if side == "right" else mirror(keypoints):
             solutions = [retargeter.step(frame) for _ in range(10)]
@@ -170,6 +183,31 @@ def test_the_other_hand_is_noticed():
     with pytest.raises(InputError, match=r"keypoints are of a left hand, .*load_hand\('allegro'"):
         for keypoints in mirror(SAMPLE.keypoints):
             retargeter.step(keypoints)
+
+
+def test_millimetres_are_noticed():
+    retargeter = follower("allegro")
+    with pytest.raises(
+        InputError, match="keypoints: the hand would be 1.* m long, expected metres"
+    ):
+        for keypoints in 1e3 * SAMPLE.keypoints:
+            retargeter.step(keypoints)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([1e-300, 1e-9, 0.01, 1.0, 1e9, 1e200, np.inf]))
+@settings(max_examples=20, deadline=None)
+def test_whatever_a_tracker_says_joints_stay_in_their_limits(seed, size):
+    """After a hand, anything: a pose inside the limits, or one frame's InputError."""
+    retargeter, rng = STURDY, np.random.default_rng(seed)
+    limits = retargeter.hand.limits
+    retargeter.reset()
+    for keypoints in SAMPLE.keypoints[:4]:
+        retargeter.step(keypoints)
+    for _ in range(3):
+        garbage = np.where(rng.random((21, 1)) < 0.9, size * rng.normal(size=(21, 3)), 0.0)
+        qpos = retargeter.step(garbage).trajectory.qpos[0]
+        assert (qpos >= limits[:, 0] - 1e-9).all()
+        assert (qpos <= limits[:, 1] + 1e-9).all()
 
 
 def test_it_says_what_it_needs():
@@ -238,6 +276,11 @@ def test_threads_change_nothing():
     ):
         np.testing.assert_array_equal(many.trajectory.qpos, one.trajectory.qpos)
         np.testing.assert_array_equal(many.cost, one.cost)
+
+
+@pytest.mark.parametrize("compiled", [solve_clip, evaluate])
+def test_solvers_let_other_threads_run(compiled):
+    assert compiled.targetoptions["nogil"]
 
 
 def test_another_trackers_calibration_is_refused():

@@ -2,9 +2,11 @@
 
 A sphere or capsule is itself; a cylinder is the capsule inside it; a box, and the bounding box of
 any other shape, is filled by parallel capsules as thick as its thinnest side, no farther apart
-than their radius. What the palm does not carry (a forearm) is left out.
+than their radius, and by thin ones along its four long edges. What the palm does not carry (a
+forearm) is left out.
 """
 
+from itertools import product
 from typing import NamedTuple
 
 import mujoco
@@ -19,7 +21,10 @@ NEVER = 0.01
 """Pairs that stay farther apart than this [m] in all sampled poses are left out."""
 TOUCHING = -0.001
 """Pairs that overlap by more [m] at the neutral pose overlap by construction: left out."""
-_SAMPLES = 2000
+EDGE = 0.3
+"""Radius of the capsules along a box's edges, as a share of its thinnest half; the edge itself
+sticks out by 41 % of that radius."""
+_SAMPLES = 1000
 
 
 class Capsule(NamedTuple):
@@ -156,13 +161,30 @@ def _fill(model: mujoco.MjModel, geom: int) -> list[Capsule]:
         return [Capsule(geom, body, centre - half, centre + half, float(size[0]))]
     box_centre, half_sizes = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
     centre = centre + box_centre @ axes
-    thin, middle, long = np.argsort(half_sizes, kind="stable")
-    radius = float(half_sizes[thin])
-    spread, half = half_sizes[middle] - radius, (half_sizes[long] - radius) * axes[long]
+    return [
+        Capsule(geom, body, centre + start @ axes, centre + end @ axes, radius)
+        for start, end, radius in [*_core(half_sizes), *_edges(half_sizes)]
+    ]
+
+
+def _core(half: Float[np.ndarray, " 3"]) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Start, end and radius of the parallel capsules, as thick as a box, that fill it."""
+    thin, middle, long = np.argsort(half, kind="stable")
+    radius, unit = float(half[thin]), np.eye(3)
+    spread, along = half[middle] - radius, (half[long] - radius) * unit[long]
     count = 1 + int(np.ceil(2 * spread / radius - 1e-9))
-    rows = [centre + offset * axes[middle] for offset in np.linspace(-spread, spread, count)]
-    rows = rows if count > 1 else [centre]
-    return [Capsule(geom, body, row - half, row + half, radius) for row in rows]
+    offsets = np.linspace(-spread, spread, count) if count > 1 else np.zeros(1)
+    return [(o * unit[middle] - along, o * unit[middle] + along, radius) for o in offsets]
+
+
+def _edges(half: Float[np.ndarray, " 3"]) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Start, end and radius of thin capsules inside the four long edges of a box."""
+    long = int(np.argmax(half))
+    radius, unit = EDGE * float(half.min()), np.eye(3)
+    inner = half - radius
+    reach, across = inner[long] * unit[long], np.delete(np.diag(inner), long, axis=0)
+    middles = [a * across[0] + b * across[1] for a, b in product((-1.0, 1.0), repeat=2)]
+    return [(middle - reach, middle + reach, radius) for middle in middles]
 
 
 def _fingertip(hand: RobotHand, capsules: list[Capsule], finger: str) -> int:

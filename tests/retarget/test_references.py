@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
+from handsim.assets import ASSETS
+from handsim.contact import self_penetration, tip_gaps
 from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
-from retarget import METHODS
+from retarget import METHODS, Retargeter, load
 from retarget.calibration import Calibration
 from retarget.human.authored import hand_keypoints, poses
 from retarget.reference import PALM
-from retarget.references import adaptive, ako, dexpilot, keyvector, position, vector
+from retarget.references import adaptive, ako, dexpilot, keyvector, natural, position, vector
 from retarget.references.adaptive import pinching
 from retarget.references.ako import pinch_length
 from retarget.references.dexpilot import Latch, closed_pairs
@@ -230,3 +232,44 @@ def test_a_reference_is_of_each_frame_alone(method):
     np.testing.assert_array_equal(together.weight[2:3], alone.weight)
     if together.joints is not None:
         np.testing.assert_allclose(together.joints.target[2:3], alone.joints.target, atol=1e-12)
+
+
+def test_natural_holds_a_gap_that_follows_the_persons_pinch():
+    """Touching below .85 θ, plainly apart above 1.1 θ; pulled to it while the person pinches."""
+    robot = hand("allegro")
+    theta = calibration(robot).pinch
+    keypoints = np.tile(MANY[:1], (4, 1, 1))
+    thumb, index = keypoints[:, 4], keypoints[:, 8]
+    away = np.array([0.5, 0.85, 1.1, 3.0])[:, None] * theta
+    index[:] = thumb + away * [0.0, 0.0, 1.0]
+    asked = natural(robot, keypoints, calibration(robot))
+    np.testing.assert_allclose(asked.gaps.target[:, 0], [0.0005, 0.0005, 0.0085, 0.0085])
+    assert asked.gaps.pull[0, 0] > 190
+    assert asked.gaps.pull[3, 0] < 0.1
+    np.testing.assert_allclose(asked.gaps.pull[:, 0] + asked.gaps.push[:, 0], 200.0)
+    assert asked.weight[0, 0] == pytest.approx(0.7, abs=1e-3)
+    assert asked.weight[3, 1] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_natural_leaves_out_the_pinches_a_hand_cannot_make():
+    robot = hand("inspire")
+    keypoints = np.zeros((1, 21, 3)) + np.linspace(0.01, 0.2, 21)[:, None] * [0.0, 0.3, 1.0]
+    keypoints[:, [8, 12, 16, 20]] = keypoints[:, [4]] + [0.0, 0.0, 0.001]
+    asked = natural(robot, keypoints, calibration(robot))
+    assert (asked.gaps.pull[0] > 100).tolist() == [True, True, False, False]
+    assert (asked.gaps.push[0, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["allegro", "shadow", "leap"])
+def test_natural_pinches_when_the_person_does_and_keeps_links_apart(name):
+    robot, sample = hand(name), load(ASSETS / "motions" / "sample_right.npz")
+    motion = sample.select(slice(120, 300))
+    solved = Retargeter(robot, "natural").retarget(motion)
+    tips = motion.palm_keypoints[:, [4, *(4 * i + 4 for i in range(1, len(robot.fingers)))]]
+    human = np.linalg.norm(tips[:, 1:] - tips[:, :1], axis=-1)
+    theta = solved.calibration.pinch
+    gaps = tip_gaps(robot, solved.trajectory.qpos)
+    assert (human < 0.8 * theta).sum() > 10
+    assert np.percentile(gaps[human < 0.8 * theta], 90) < 0.005
+    assert np.percentile(gaps[human > 1.5 * theta], 1) > 0.005
+    assert np.mean(self_penetration(robot, solved.trajectory.qpos) > 0.002) <= 0.01

@@ -6,9 +6,10 @@ Everyone gets the same configuration of dex-retargeting (its file, its URDF, its
 keypoints and one core; compiled code is warmed up first and the best of `repeats` passes counts, in
 processor time, which on an idle machine is the time that passes.
 
-    newton, slsqp      ours: one call of `retarget()` for the whole motion, all of Python included
-    dex-retargeting    its `retarget()` for each frame, vectors prepared before
-    dexi-rs            the same
+    newton           ours: one call of `retarget()` for the whole motion, all of Python included
+    slsqp, lbfgs     the same with nlopt's algorithms, on the same function
+    dex-retargeting  its `retarget()` for each frame, vectors prepared before
+    dexi-rs          the same
 
 *No higher* is the share of frames on which our solution, from dex-retargeting's own previous one
 as warm start and as what its regulariser pulls to, has an objective no higher than its solution
@@ -146,7 +147,7 @@ def measure(
     vectors, there = peers.vectors_of(config, keypoints), peers.installed()
     seconds = {
         solver: _best(retarget.load_dex_config(path, urdf_dir, solver=solver).retarget, motion, n)
-        for solver, n in (("newton", 3 * repeats), ("slsqp", repeats))
+        for solver, n in (("newton", 3 * repeats), ("slsqp", repeats), ("lbfgs", repeats))
     }
     for name, peer in there.items():
         seconds[name] = _best(peer(config).run, vectors, repeats)

@@ -6,14 +6,15 @@ Everyone gets the same configuration of dex-retargeting (its file, its URDF, its
 keypoints and one core; compiled code is warmed up first and the best of `repeats` passes counts, in
 processor time, which on an idle machine is the time that passes.
 
-    newton, slsqp      ours: one call of `retarget()` for the whole motion, all of Python included
-    dex-retargeting    its `retarget()` for each frame, vectors prepared before
-    dexi-rs            the same
+    newton           ours: one call of `retarget()` for the whole motion, all of Python included
+    slsqp, lbfgs     the same with nlopt's algorithms, on the same function
+    dex-retargeting  its `retarget()` for each frame, vectors prepared before
+    dexi-rs          the same
 
 *No higher* is the share of frames on which our solution, from dex-retargeting's own previous one
 as warm start and as what its regulariser pulls to, has an objective no higher than its solution
-(within 1e-6 of it; regulariser included, and limits the joints' own for both). *Step* is the time
-of one call of `Retargeter.step` on our hand of the same name with a calibration, Python included.
+(within 1e-6 of it; regulariser included, and limits the joints' own for both). *Step* is one call
+of `Retargeter.step` on our hand of the same name, as `benchmarks.latency --fastest` measures it.
 
 Writes `speed.jsonl` (a row a hand and method, with versions and the machine) and `speed.md`. A peer
 that is not installed is left out with a note; see `benchmarks.peers`.
@@ -26,16 +27,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
 import numpy as np
 import tyro
 from rich.progress import track
 
-import handsim
 import retarget
-from benchmarks import peers
+from benchmarks import latency, peers
 from handsim.assets import ASSETS
 from handsim.files import replacing
 from retarget.dex_config import read_dex_config
@@ -147,19 +147,19 @@ def measure(
     vectors, there = peers.vectors_of(config, keypoints), peers.installed()
     seconds = {
         solver: _best(retarget.load_dex_config(path, urdf_dir, solver=solver).retarget, motion, n)
-        for solver, n in (("newton", 3 * repeats), ("slsqp", repeats))
+        for solver, n in (("newton", 3 * repeats), ("slsqp", repeats), ("lbfgs", repeats))
     }
     for name, peer in there.items():
         seconds[name] = _best(peer(config).run, vectors, repeats)
-    steps = 1e3 * step_seconds(hand, method, motion)
+    step = latency.measure(motion, hand, method, fastest=True)
     return Row(
         hand=hand,
         method=method,
         frames=len(keypoints),
         frames_per_second={name: len(keypoints) / time for name, time in seconds.items()},
         no_higher=no_higher(path, urdf_dir, keypoints) if "dex-retargeting" in there else None,
-        step_median_ms=float(np.median(steps)),
-        step_p99_ms=float(np.percentile(steps, 99)),
+        step_median_ms=step.p50,
+        step_p99_ms=step.p99,
     )
 
 
@@ -183,22 +183,6 @@ def no_higher(path: Path, urdf_dir: Path, keypoints: np.ndarray) -> float:
         mine = objective.evaluate(0, solver.solve().x[0], before, scratch)
         count += mine <= objective.evaluate(0, after, before, scratch) * (1.0 + ROUNDING)
     return 100.0 * count / len(keypoints)
-
-
-def step_seconds(hand: str, method: str, motion: retarget.HandTrajectory) -> np.ndarray:
-    """How long each call of `Retargeter.step` took, after one pass to warm up [s]."""
-    robot = handsim.load_hand(hand, motion.side)
-    calibration = retarget.calibrate(robot, motion)
-    retargeter = retarget.Retargeter(robot, method, calibration)
-    frames = motion.keypoints[motion.valid]
-    seconds = np.zeros(len(frames))
-    for _ in range(2):
-        retargeter.reset()
-        for i, frame in enumerate(frames):
-            began = perf_counter()
-            retargeter.step(frame)
-            seconds[i] = perf_counter() - began
-    return seconds
 
 
 def _best(function: Callable[[Any], object], argument: object, repeats: int) -> float:

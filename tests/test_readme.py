@@ -13,6 +13,7 @@ from benchmarks import retargeting
 from handsim.assets import ASSETS
 from retarget import cli
 from retarget.human.sources import FORMATS
+from tests.retarget import tiny_dex
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +26,10 @@ def beside_a_motion(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sample = retarget.HandTrajectory.load(ASSETS / "motions" / "sample_right.npz")
     sample.select(slice(0, 45)).save("motion.npz")
+    urdfs = tmp_path / "dex-urdf" / "robots" / "hands"
+    urdfs.mkdir(parents=True)
+    (urdfs / "tiny.urdf").write_text(tiny_dex.URDF)
+    (tmp_path / "allegro_hand_right.yml").write_text(tiny_dex.VECTOR)
     return tmp_path
 
 
@@ -33,9 +38,11 @@ def test_the_examples_run(beside_a_motion):
     names: dict = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
-    assert len(examples) == 2
+    assert len(examples) == 3
     assert names["qpos"].shape == (names["hand"].nq,)
     assert names["scores"]["tip_error_mm"] < 10
+    assert names["same"].config.type == "vector"
+    assert names["solution"].failed == 0
     assert (beside_a_motion / "episodes.hdf5").exists()
 
 

@@ -103,6 +103,27 @@ def test_the_hessian_is_that_of_the_gradient(name, side, seed):
     np.testing.assert_allclose(hessian, numeric, atol=1e-6 * np.abs(numeric).max())
 
 
+@pytest.mark.parametrize("name", ["allegro", "shadow", "ability"])
+def test_derivatives_where_each_coordinate_is_robust_alone(name):
+    robot = hand(name)
+    objective = Objective(robot, replace(reference(robot), by_coordinate=True))
+    rng = np.random.default_rng(4)
+    x, previous = rng.uniform(objective.low, objective.high, size=(2, objective.size))
+    _, gradient, hessian = objective.derivatives(1, x, previous)
+    numeric = numeric_gradient(objective, 1, x, previous)
+    np.testing.assert_allclose(gradient, numeric, atol=1e-5 * np.abs(numeric).max())
+    second = np.array(
+        [
+            objective.derivatives(1, x + e, previous)[1]
+            - objective.derivatives(1, x - e, previous)[1]
+            for e in 1e-6 * np.eye(objective.size)
+        ]
+    ) / (2e-6)
+    np.testing.assert_allclose(hessian, second, atol=1e-6 * np.abs(second).max())
+    whole = Objective(robot, reference(robot)).derivatives(1, x, previous)[2]
+    assert not np.allclose(whole, hessian, rtol=1e-3)
+
+
 @every_hand
 @pytest.mark.parametrize("seed", [0, 1])
 def test_derivatives_of_all_terms_together(name, side, seed):

@@ -46,7 +46,7 @@ RESTART_PAUSE = 4
 HURRIED, ALONGSIDE = 10, 6
 """Steps a frame of a hurried solver: to follow, and of another start. The patient one takes up to
 130 for 99 % of its frames. On two recordings and three hands the natural objective's cost is 1 to
-6 % higher for it, and fingertips are up to 0.6 mm further from their targets."""
+7 % higher for it, and fingertips are up to 0.7 mm further from their targets."""
 
 
 class Store(NamedTuple):

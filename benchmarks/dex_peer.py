@@ -2,7 +2,8 @@
 
 It runs as shipped (its configurations, scales and low-pass filter) in a Python of its own,
 `dex_runner`. Its joints are those of the same hands under other names, so its joint values are
-measured on our models, whose fingertips agree with its own within 0.04 mm.
+measured on our models, whose fingertips agree with its own within 0.04 mm. The floating base of its
+position method is not: where the palm is, the person's wrist says.
 """
 
 import hashlib
@@ -24,10 +25,6 @@ from retarget.human.hand_trajectory import HandTrajectory
 METHODS = ("vector", "dexpilot", "position")
 HANDS = ("allegro", "leap", "shadow", "ability", "inspire", "svh")
 RUNNER = Path(__file__).with_name("dex_runner.py")
-_QUARTER = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-_BASE = {"svh": _QUARTER}
-"""Wrist axes in the URDF's where they are not its own: svh's palm faces +y, and as shipped the
-person's is taken to face +x there. What is measured is the shipped method, rightly turned."""
 
 _RENAMED = {
     "allegro": {
@@ -69,7 +66,7 @@ class PeerSolution:
         filtered: after its low-pass filter [rad].
         solved: whether nlopt ended without an exception; True where nobody was seen.
         seconds: time a frame, without the filter [s].
-        turn: axes of its wrist frame in our palm frame.
+        turn: axes of its root in our palm frame, wrist joints at rest.
         difference: how far its fingertips are from ours at equal joint values, rms [m].
     """
 
@@ -88,13 +85,12 @@ def solve(peer: Peer, hand: RobotHand, person: HandTrajectory, method: str) -> P
         HandsimError: dex-retargeting failed.
     """
     seen = np.flatnonzero(person.valid)
-    base = _BASE.get(hand.name, np.eye(3))
-    keypoints = wrist_frame(person.keypoints[seen], hand.side)
-    found = _run(peer, hand, keypoints @ base.T, method)
+    found = _run(peer, hand, wrist_frame(person.keypoints[seen], hand.side), method)
     names = [str(name) for name in found["joint_names"]]
     rows = np.maximum(np.searchsorted(seen, np.arange(len(person)), side="right") - 1, 0)
-    tips = hand.tips(our_joints(hand, names, found["poses"]))
-    turn, difference = onto(tips, found["tips"] @ base)
+    poses = our_joints(hand, names, found["poses"])
+    tips = np.einsum("tij,tfj->tfi", wrist_turns(hand, poses), hand.tips(poses))
+    turn, difference = onto(tips, found["tips"])
     return PeerSolution(
         qpos=our_joints(hand, names, found["qpos"])[rows],
         filtered=our_joints(hand, names, found["filtered"])[rows],
@@ -142,23 +138,36 @@ def onto(
     return turn.as_matrix(), float(np.sqrt(((a - turn.apply(b)) ** 2).sum(axis=1).mean()))
 
 
-def in_its_frame(case: Case, turn: Float[np.ndarray, "3 3"]) -> Case:
+def in_its_frame(
+    case: Case, turn: Float[np.ndarray, "3 3"], qpos: Float[np.ndarray, "T nq"]
+) -> Case:
     """The case with the palms as dex-retargeting takes them, the person's and the robot's.
 
     The plane of its palm is another (index and middle knuckle instead of index and pinky), some
-    15 degrees about the palm's axis from ours, so its tips are measured in either and the better
-    figure counts.
+    15 degrees about the palm's axis from ours. Shadow's wrist joints turn its palm while the
+    person's stands, and it counts on that. So its tips are measured in either palm, and the
+    better figure counts.
     """
     hand, person = case.hand, case.person
     wrist = np.zeros((len(person), 7))
     wrist[:, 3] = 1.0
     local = wrist_frame(person.keypoints, hand.side)
+    back = turn.T @ wrist_turns(hand, qpos) @ turn
+    local = np.einsum("tji,tkj->tki", back, local)
     turned = replace(person, keypoints=local, wrist=wrist, mano=None)
     seen = local[person.valid]
     start = replace(protocol.coinciding(hand, seen), rotation=turn)
     return replace(
         case, person=turned, coinciding=start, aligned=protocol.aligned(hand, seen, start)
     )
+
+
+def wrist_turns(hand: RobotHand, qpos: Float[np.ndarray, "T nq"]) -> Float[np.ndarray, "T 3 3"]:
+    """How wrist joints turn the palm from where it is at rest, in its axes there."""
+    if len(hand.tree.input_ids) == len(hand.independent_ids):
+        return np.tile(np.eye(3), (len(qpos), 1, 1))
+    rest = hand.T_root_palm(hand.neutral)[:3, :3]
+    return np.array([rest.T @ hand.T_root_palm(row)[:3, :3] for row in qpos])
 
 
 def _run(

@@ -7,7 +7,8 @@ It needs dex-retargeting and numpy only, so it can run in an environment of its 
 `keypoints` (T, 21, 3), in the wrist frame that dex-retargeting's own detector makes. The result
 holds `joint_names`, `qpos` (T, n) as the optimiser found them, `filtered` (T, n) after the
 configuration's low-pass filter, `solved` (T,), `seconds` (T,), and for checks of kinematics
-`poses` (K, n) with the fingertips' positions `tips` (K, F, 3) in the wrist link's frame.
+`poses` (K, n) with the fingertips' positions `tips` (K, F, 3) from the wrist's link, in the axes
+of the URDF's root, as the optimisers take them.
 """
 
 import contextlib
@@ -69,18 +70,20 @@ def _reference(optimizer: Any, frame: np.ndarray) -> np.ndarray:
 
 
 def check(retargeting: Any, tips: list[str], wrist: str) -> dict[str, np.ndarray]:
-    """Random poses with their fingertips in the frame of the wrist's link."""
+    """Random poses, a floating base at rest, with their fingertips."""
     robot, adaptor = retargeting.optimizer.robot, retargeting.optimizer.adaptor
     low, high = robot.joint_limits.T
     poses = np.random.default_rng(0).uniform(low, high, size=(POSES, len(low)))
+    poses[:, [name.startswith("dummy") for name in robot.dof_joint_names]] = 0.0
     found = []
     for pose in poses:
         if adaptor is not None:
             pose[:] = adaptor.forward_qpos(pose)
         robot.compute_forward_kinematics(pose)
-        origin = np.linalg.inv(robot.get_link_pose(robot.get_link_index(wrist)))
-        links = [robot.get_link_pose(robot.get_link_index(name)) for name in tips]
-        found.append([(origin @ link)[:3, 3] for link in links])
+        origin, *ends = (
+            robot.get_link_pose(robot.get_link_index(n))[:3, 3] for n in (wrist, *tips)
+        )
+        found.append([end - origin for end in ends])
     return {"poses": poses, "tips": np.array(found)}
 
 

@@ -147,11 +147,14 @@ def compare(
 
 
 def peer_rows(name: str, measured: Case, peer: dex_peer.Peer, method: str) -> list[Row]:
-    """One of dex-retargeting's methods, filtered as shipped and unfiltered."""
+    """One of dex-retargeting's methods, filtered as shipped and unfiltered; stills only so."""
     solution = dex_peer.solve(peer, measured.hand, measured.person, method)
-    turned = dex_peer.in_its_frame(measured, solution.turn)
+    outputs = {"own": solution.filtered, "own, unfiltered": solution.qpos}
+    if measured.still:
+        outputs = {"own": solution.qpos}
     rows = []
-    for palm, qpos in (("own", solution.filtered), ("own, unfiltered", solution.qpos)):
+    for palm, qpos in outputs.items():
+        turned = dex_peer.in_its_frame(measured, solution.turn, qpos)
         found = figures(measured, qpos, solution.solved)
         in_its_own = figures(turned, qpos, solution.solved)
         for figure in ("tip_aligned", "tip_coinciding", "link_error", "link_error_coinciding"):

@@ -74,3 +74,14 @@ def test_the_peers_base_is_left_out():
     np.testing.assert_array_equal(
         dex_peer.our_joints(robot, names, values)[0], np.arange(12, 0, -1)
     )
+
+
+def test_a_palm_that_a_wrist_turns_is_measured_where_it_is():
+    robot = hand("shadow")
+    qpos = np.tile(robot.neutral, (3, 1))
+    qpos[1, robot.joint_names.index("rh_WRJ1")] = 0.3
+    turns = dex_peer.wrist_turns(robot, qpos)
+    np.testing.assert_allclose(turns[[0, 2]], np.tile(np.eye(3), (2, 1, 1)), atol=1e-12)
+    assert Rotation.from_matrix(turns[1]).magnitude() == pytest.approx(0.3)
+    without = dex_peer.wrist_turns(hand("leap"), np.tile(hand("leap").neutral, (2, 1)))
+    np.testing.assert_array_equal(without, np.tile(np.eye(3), (2, 1, 1)))

@@ -8,6 +8,7 @@ forearm) is left out.
 
 from itertools import product
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import mujoco
 import numpy as np
@@ -57,12 +58,21 @@ class Surface(NamedTuple):
     pairs: Int[np.ndarray, "K 2"]
 
 
+_made: WeakKeyDictionary[RobotHand, Surface] = WeakKeyDictionary()
+
+
 def surface(hand: RobotHand) -> Surface:
-    """The capsules of a hand and the pairs of them that can meet.
+    """The capsules of a hand and the pairs of them that can meet; worked out once a hand.
 
     Raises:
         InputError: a fingertip has no colliding geom.
     """
+    if hand not in _made:
+        _made[hand] = _surface(hand)
+    return _made[hand]
+
+
+def _surface(hand: RobotHand) -> Surface:
     capsules = _capsules(hand)
     tree = hand.kinematics(
         [BodyPoint(c.body, place) for c in capsules for place in (c.start, c.end)]

@@ -29,10 +29,13 @@ from retarget.references.phalanges import last_phalanges
 
 DELTA = 0.03
 TIP_YIELDS = 0.3
-DIRECTION_WEIGHT = 0.2
+DIRECTION_WEIGHT = 0.4
+"""From 0.2 to 1 it trades fingertips for the fingers' shape: on LEAP and a noisy clip, errors of
+5.4 % of reach and 19° of bend become 7.8 % and 9°."""
 PINCH_WEIGHT = 200.0
-COLLISION_WEIGHT = 100.0
+COLLISION_WEIGHT = 400.0
 JERK_WEIGHT = 3e5
+"""Of a frame's third difference, whatever the rate, as the filters of other retargeters are."""
 CLOSED, APART = 0.85, 1.1
 """Person's distance over θ at which a pinch is closed, and at which it is plainly open."""
 CLOSED_GAP, APART_GAP = 0.0005, 0.0085

@@ -44,6 +44,8 @@ MAX_STEPS = 60
 SETTLED, ROUGHLY = 3e-4, 3e-3
 """Relative decrease of the objective at which the last stage ends, and the others."""
 FIRST_DAMPING, LEAST_DAMPING, STIFF_DAMPING = 1e-4, 1e-6, 0.1
+ROUNDING = 1e-12
+"""Relative increase of the objective that is none."""
 MODEL_ERROR = 0.5
 """Share of a frame's change by which its model may be off before its damping rises."""
 ACTIVE_SET_ROUNDS = 3
@@ -98,7 +100,7 @@ class _Descent:
             better = tried < value
             self._adapt(moved - self.x, better)
             if not better:
-                if value - tried > -1e-12 * value:
+                if tried - value <= ROUNDING * value:
                     return True
                 continue
             gain, value, self.x = value - tried, tried, moved

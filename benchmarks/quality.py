@@ -5,7 +5,7 @@
 Every solution is measured against the same targets (`protocol`), whoever made it. Ours are solved
 twice, with the palm aligned and with the palm where the person's is; dex-retargeting runs as it is
 shipped ("own" palm), its low-pass filter included and, as a row of its own, left out. It needs
-dex-urdf's folder `robots/hands` and a Python that has dex-retargeting; without them ours run alone.
+a checkout of dexsuite/dex-urdf and a Python that has dex-retargeting; without them ours run alone.
 
 Writes `quality.jsonl` (a row a solution, with versions and the machine) and `quality.md`: the bars
 for each of our methods, the comparison and the whole table.
@@ -85,7 +85,7 @@ def run(
 
     Args:
         motions: folder of recordings, laid out as `CLIPS` says.
-        dex_urdf: dex-urdf's folder of hands; without it dex-retargeting does not run.
+        dex_urdf: a checkout of dexsuite/dex-urdf; without it dex-retargeting does not run.
         peers_python: the Python that has dex-retargeting.
         hands: hands of the catalogue.
         clips: which of `CLIPS`.
@@ -93,7 +93,8 @@ def run(
         quick: the first frames of each motion only.
         out: folder for `quality.jsonl`, `quality.md` and what dex-retargeting found.
     """
-    peer = dex_peer.Peer(peers_python, dex_urdf, out / "peer") if dex_urdf else None
+    urdfs = dex_urdf / "robots" / "hands" if dex_urdf else None
+    peer = dex_peer.Peer(peers_python, urdfs, out / "peer") if urdfs else None
     people = load(motions, clips, quick)
     rows: list[Row] = []
     for name, hand in track([(c, h) for c in people for h in hands], "quality", transient=True):

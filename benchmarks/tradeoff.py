@@ -20,7 +20,7 @@ from benchmarks import dex_peer
 from benchmarks.figures import Case, case, figures
 from benchmarks.quality import CLIPS, load
 from handsim.files import replacing
-from retarget.gaps import fresh_starts
+from retarget.dropouts import fresh_starts
 from retarget.objective import HELD, Objective
 from retarget.reference import Reference
 from retarget.references import natural

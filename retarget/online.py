@@ -9,7 +9,7 @@ from jaxtyping import Float
 from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
-from retarget.gaps import HOLD, eased
+from retarget.dropouts import HOLD, eased
 from retarget.human.keypoints import (
     CHIRALITY_THRESHOLD,
     chirality_score,

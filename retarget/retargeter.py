@@ -12,8 +12,8 @@ from handsim.errors import InputError, unknown
 from handsim.hands.robot_hand import RobotHand
 from handsim.joint_trajectory import JointTrajectory
 from retarget.calibration import Calibration, require_same_side
+from retarget.dropouts import eased, fresh_starts
 from retarget.fitting import calibrate
-from retarget.gaps import eased, fresh_starts
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import COUNT, continuous
 from retarget.human.one_euro import Smoothing
@@ -34,8 +34,8 @@ class Retargeter:
 
     `retarget` takes a whole motion, `step` a frame after another as they come. What they do with:
 
-    - a frame without a hand (NaN, or a palm of no size or area): `retarget.gaps`: the last pose is
-      held for 0.25 s, then eased to the neutral one; `valid` is False. Before the first hand
+    - a frame without a hand (NaN, or a palm of no size or area; `retarget.dropouts`): the last pose
+      is held for 0.25 s, then eased to the neutral one; `valid` is False. Before the first hand
       `retarget` holds the first pose, `step` the neutral one.
     - a finger without length: its tip counts; a calibration cannot be fitted to it.
     - a hand with fewer fingers than the person: the further fingers are not matched.

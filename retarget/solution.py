@@ -19,7 +19,8 @@ class Solution:
     """A retargeted motion and how its solving went.
 
     Attributes:
-        trajectory: the robot's motion; in frames without an observation as `retarget.gaps` says.
+        trajectory: the robot's motion; what it does in frames without a hand, `retarget.dropouts`
+            says.
         method: the reference that was matched.
         calibration: how the person was mapped onto the hand.
         cost: the objective at the solution; NaN where the frame has no observation.

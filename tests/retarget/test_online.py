@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from handsim.assets import ASSETS
 from handsim.errors import InputError
 from retarget import METHODS, HandTrajectory, Retargeter, Smoothing, Workspace, calibrate_open
-from retarget.gaps import EASE, HOLD, fresh_starts
+from retarget.dropouts import EASE, HOLD, fresh_starts
 from retarget.human.keypoints import mirror
 from retarget.objective import Objective
 from retarget.references import MEMORIES

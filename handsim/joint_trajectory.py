@@ -141,9 +141,9 @@ def interpolate_poses(
 
 
 def _require_finite(name: str, values: Float[np.ndarray, "..."]) -> None:
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        place = tuple(int(i) for i in bad[0])
+    finite = np.isfinite(values)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InputError(f"{name}{list(place)} is {values[place]}, expected a finite number.")
 
 

@@ -25,7 +25,7 @@ from handsim.hands.robot_hand import RobotHand
 from retarget.evaluations import evaluations
 from retarget.reference import Reference
 from retarget.residuals import Scratch, Terms
-from retarget.wiring import contiguous, gap_terms, vector_terms
+from retarget.wiring import contiguous, gap_terms, link_pairs, vector_terms
 
 HELD = 10.0
 """Weight of the change from the frame before [1/rad²], frame by frame, where little jerk is wanted:
@@ -67,6 +67,8 @@ class Objective:
         shape = surface(hand) if touching and isinstance(hand, RobotHand) else None
         kinematics = hand.tree if shape is None else shape.tree
         self.tree, self.work = kinematics.arrays, kinematics.workspace()
+        if shape is not None and reference.gaps is not None:
+            self._links = link_pairs(shape, reference.gaps)
         self.terms, self.spare = self._terms(shape)
         self.terms.fresh[:] = np.arange(len(reference)) == 0 if fresh is None else fresh
         self._which = np.zeros(3, dtype=np.int64)
@@ -83,8 +85,12 @@ class Objective:
         if joints:
             terms.joint_target[:], terms.joint_weight[:] = joints.target, joints.weight
         if gaps:
-            terms.gaps.target[:] = gaps.target
-            terms.gaps.pull[:], terms.gaps.push[:] = gaps.pull, gaps.push
+            links = self._links
+            terms.gaps.target[:], terms.gaps.push[:] = (
+                gaps.target[:, links.gap],
+                gaps.push[:, links.gap],
+            )
+            terms.gaps.pull[:] = links.pulled * gaps.pull[:, links.gap]
         terms.fresh[:] = fresh
 
     def evaluate(

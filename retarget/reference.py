@@ -34,7 +34,8 @@ class Gaps:
     """Wanted distances between the surfaces of G pairs of fingertips, in each of T frames.
 
     With d the distance of the capsules at two fingers' tips (`handsim.hands.capsules`), a pair
-    costs ½ (pull + [d < target] push) (d − target)² / L².
+    costs ½ (pull + [d < target] push) (d − target)² / L²; the other capsules of the two last links
+    push alike and do not pull.
 
     Attributes:
         pairs: positions in the hand's fingers.

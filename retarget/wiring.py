@@ -1,13 +1,16 @@
 """From a reference to the arrays of compiled code: which joints move which points of which term."""
 
+from itertools import product
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from handsim.hands.capsules import Surface
 from handsim.hands.kinematics import Tree
 from retarget import gap_residuals
 from retarget.gap_residuals import GapScratch, gap_scratch
-from retarget.reference import PALM, Reference
+from retarget.reference import PALM, Gaps, Reference
 from retarget.vector_residuals import Vectors, VectorScratch
 
 
@@ -53,19 +56,46 @@ def gap_terms(
     """A reference's gaps and self-collision, between a hand's capsules."""
     gaps, none = reference.gaps, np.zeros((len(reference), 0))
     no_pairs = np.zeros((0, 2), dtype=np.int64)
-    ends, radius = _ends(shape, shape.tips[gaps.pairs] if shape and gaps else no_pairs)
+    links = link_pairs(shape, gaps) if shape and gaps else None
+    ends, radius = _ends(shape, links.capsules if links else no_pairs)
     pair_ends, pair_radius = _ends(shape, shape.pairs if shape else no_pairs)
     terms = gap_residuals.Gaps(
         ends=ends,
         radius=radius,
-        target=contiguous(gaps.target if gaps else none),
-        pull=contiguous(gaps.pull if gaps else none),
-        push=contiguous(gaps.push if gaps else none),
+        target=contiguous(gaps.target[:, links.gap] if links and gaps else none),
+        pull=contiguous(links.pulled * gaps.pull[:, links.gap] if links and gaps else none),
+        push=contiguous(gaps.push[:, links.gap] if links and gaps else none),
         pair_ends=pair_ends,
         pair_radius=pair_radius,
         collision=float(reference.collision),
     )
     return terms, gap_scratch(size)
+
+
+class LinkPairs(NamedTuple):
+    """The pairs of capsules that stand for gaps between fingertips.
+
+    Attributes:
+        capsules: of the two fingers' last links.
+        gap: which of the gaps each stands for.
+        pulled: whether they are the ones nearest the fingertips: all of a link pushes, its tip
+            alone is pulled.
+    """
+
+    capsules: Int[np.ndarray, "N 2"]
+    gap: Int[np.ndarray, " N"]
+    pulled: Bool[np.ndarray, " N"]
+
+
+def link_pairs(shape: Surface, gaps: Gaps) -> LinkPairs:
+    """Every capsule of one last link with every one of the other, for each gap."""
+    found = [
+        (a, b, gap, (a, b) == (shape.tips[one][0], shape.tips[other][0]))
+        for gap, (one, other) in enumerate(gaps.pairs.tolist())
+        for a, b in product(shape.tips[one], shape.tips[other])
+    ]
+    first, second, gap, pulled = np.array(found, dtype=np.int64).reshape(-1, 4).T
+    return LinkPairs(np.stack([first, second], axis=1), gap, pulled.astype(bool))
 
 
 def _ends(

@@ -43,7 +43,7 @@ class Surface(NamedTuple):
 
     Attributes:
         tree: its points are the hand's own, then both ends of each capsule.
-        tips: the capsule at each finger's tip.
+        tips: the capsules of each finger's last link, the one nearest the fingertip first.
         ends: positions among the tree's points of each capsule's ends.
         radius: of each capsule [m].
         geom: the model's geom each capsule stands for.
@@ -51,7 +51,7 @@ class Surface(NamedTuple):
     """
 
     tree: KinematicTree
-    tips: Int[np.ndarray, " F"]
+    tips: tuple[tuple[int, ...], ...]
     ends: Int[np.ndarray, "C 2"]
     radius: Float[np.ndarray, " C"]
     geom: Int[np.ndarray, " C"]
@@ -81,7 +81,7 @@ def _surface(hand: RobotHand) -> Surface:
     radius = np.array([capsule.radius for capsule in capsules])
     return Surface(
         tree=tree,
-        tips=np.array([_fingertip(hand, capsules, finger) for finger in hand.fingers]),
+        tips=tuple(_last_link(hand, capsules, finger) for finger in hand.fingers),
         ends=ends,
         radius=radius,
         geom=np.array([capsule.geom for capsule in capsules]),
@@ -197,8 +197,11 @@ def _edges(half: Float[np.ndarray, " 3"]) -> list[tuple[np.ndarray, np.ndarray, 
     return [(middle - reach, middle + reach, radius) for middle in middles]
 
 
-def _fingertip(hand: RobotHand, capsules: list[Capsule], finger: str) -> int:
-    """The capsule of a finger's last link whose surface is nearest the fingertip, at rest."""
+def _last_link(hand: RobotHand, capsules: list[Capsule], finger: str) -> tuple[int, ...]:
+    """The capsules of a finger's last link, by the distance of their surfaces from the fingertip.
+
+    Where the tip is on another body, at rest.
+    """
     body = tip_body(hand.model, finger)
     data = mujoco.MjData(hand.model)
     data.qpos[:] = hand.neutral
@@ -210,7 +213,7 @@ def _fingertip(hand: RobotHand, capsules: list[Capsule], finger: str) -> int:
         for i, c in enumerate(capsules)
         if c.body == body
     }
-    return min(found, key=lambda i: found[i])
+    return tuple(sorted(found, key=lambda i: found[i]))
 
 
 def _allowed(model: mujoco.MjModel, capsules: list[Capsule]) -> list[tuple[int, int]]:

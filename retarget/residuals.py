@@ -21,6 +21,7 @@ class Terms(NamedTuple):
     gaps: Gaps
     joint_target: Float[np.ndarray, "T m"]
     joint_weight: Float[np.ndarray, "T m"]
+    joint_slack: Float[np.ndarray, "T m"]
     smoothness: float
     posture: float
     neutral: Float[np.ndarray, " m"]
@@ -59,7 +60,9 @@ def _joints(terms, t, x, before, smoothness, gradient, hessian):
     hessian[:] = 0.0
     for a in range(x.size):
         away, bent, off = x[a] - before[a], x[a] - terms.neutral[a], x[a] - terms.joint_target[t, a]
-        weight = terms.joint_weight[t, a]
+        slack = terms.joint_slack[t, a]
+        weight = terms.joint_weight[t, a] if abs(off) > slack else 0.0
+        off -= slack if off > 0.0 else -slack
         value += 0.5 * (smoothness * away * away + terms.posture * bent * bent + weight * off * off)
         gradient[a] = smoothness * away + terms.posture * bent + weight * off
         hessian[a, a] = smoothness + terms.posture + weight

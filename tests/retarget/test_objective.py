@@ -41,7 +41,7 @@ def everything(robot, seed):
     shape, size = (2, len(pairs)), (2, len(robot.tree.input_ids))
     return replace(
         reference(robot, seed=seed),
-        joints=Joints(rng.normal(size=size), rng.uniform(size=size)),
+        joints=Joints(rng.normal(size=size), rng.uniform(size=size), rng.uniform(size=size)),
         gaps=Gaps(pairs, rng.uniform(0, 0.1, shape), rng.uniform(0, 9, shape), np.full(shape, 5.0)),
         collision=30.0,
     )
@@ -191,6 +191,22 @@ def test_joint_targets_alone_by_hand():
     assert value == pytest.approx(16 * 1.5 * 0.2**2)
     np.testing.assert_allclose(gradient, 3.0 * 0.2)
     np.testing.assert_array_equal(hessian, 3.0 * np.eye(16))
+
+
+def test_a_joint_is_free_within_the_slack_of_its_target():
+    robot = hand("allegro")
+    none, empty = np.zeros(0, dtype=np.int64), np.zeros((1, 0))
+    wanted = Joints(np.full((1, 16), 0.1), np.full((1, 16), 3.0), np.full((1, 16), 0.15))
+    alone = Reference(
+        none, none, np.zeros((1, 0, 3)), empty, 0.02, wanted, smoothness=0.0, posture=0.0
+    )
+    objective = Objective(robot, alone)
+    x = np.full(16, 0.1)
+    x[:4] = 0.1 + 0.2, 0.1 - 0.2, 0.1 + 0.14, 0.1 - 0.14
+    value, gradient, hessian = objective.derivatives(0, x, x)
+    assert value == pytest.approx(2 * 1.5 * 0.05**2)
+    np.testing.assert_allclose(gradient, [0.15, -0.15] + 14 * [0.0], atol=1e-12)
+    np.testing.assert_array_equal(hessian, np.diag([3.0, 3.0] + 14 * [0.0]))
 
 
 def test_the_regularisers_by_hand():

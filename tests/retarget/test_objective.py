@@ -7,8 +7,11 @@ import pytest
 
 from handsim.errors import InputError
 from handsim.hands.capsules import segment_distance, surface
+from retarget.gap_residuals import COLLISION_MARGIN
 from retarget.objective import Objective
 from retarget.reference import PALM, Gaps, Joints, Reference
+from retarget.vector_residuals import LENGTH
+from retarget.wiring import link_pairs
 from tests.hands import EVERY, configurations, hand
 
 every_hand = pytest.mark.parametrize(
@@ -144,6 +147,33 @@ def test_derivatives_of_all_terms_together(name, side, seed):
         ]
     ) / (2e-7)
     np.testing.assert_allclose(hessian, second, atol=1e-5 * np.abs(second).max())
+
+
+@every_hand
+def test_gaps_and_collision_cost_what_their_distances_say(name, side):
+    """Of all capsules, near and far: none that costs something is left out."""
+    robot = hand(name, side)
+    whole = everything(robot, 3)
+    objective = Objective(robot, whole)
+    without = Objective(robot, replace(whole, gaps=None, collision=0.0))
+    x = np.random.default_rng(3).uniform(objective.low, objective.high, size=(60, objective.size))
+    shape, gaps = surface(robot), whole.gaps
+    ends = shape.tree.points(objective.qpos(x))[:, shape.ends]
+
+    def distance(pairs):
+        apart = segment_distance(ends[:, pairs[:, 0]], ends[:, pairs[:, 1]])
+        return apart - shape.radius[pairs].sum(axis=1)
+
+    links = link_pairs(shape, gaps)
+    off = distance(links.capsules) - gaps.target[1, links.gap]
+    weight = links.pulled * gaps.pull[1, links.gap] + (off < 0) * gaps.push[1, links.gap]
+    overlap = np.minimum(distance(shape.pairs) - COLLISION_MARGIN, 0.0)
+    assert (overlap < 0).any()
+    by_hand = (weight * off**2).sum(axis=1) + whole.collision * (overlap**2).sum(axis=1)
+    costs = [o.derivatives(1, pose, None)[0] for o in (objective, without) for pose in x]
+    np.testing.assert_allclose(
+        np.subtract(*np.reshape(costs, (2, -1))), 0.5 * by_hand / LENGTH**2, rtol=1e-6, atol=1e-6
+    )
 
 
 def test_a_wrong_gradient_would_be_seen():

@@ -104,7 +104,8 @@ class Reference:
                     "the vectors."
                 )
         arrays = [self.target, self.weight]
-        arrays += [self.joints.target, self.joints.weight, self.joints.slack] if self.joints else []
+        if self.joints:
+            arrays += [self.joints.target, self.joints.weight, np.asarray(self.joints.slack)]
         arrays += [self.gaps.target, self.gaps.pull, self.gaps.push] if self.gaps else []
         if not all(np.isfinite(array).all() for array in arrays):
             raise InputError("target or weight is not finite; expected valid frames only.")

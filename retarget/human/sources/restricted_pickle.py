@@ -243,15 +243,12 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "numpy.core.numeric._frombuffer": _frombuffer,
     "numpy._core.numeric._frombuffer": _frombuffer,
     "_codecs.encode": _encode,
-    "builtins.bytes": _bytes,
-    "__builtin__.bytes": _bytes,
+    **dict.fromkeys(("builtins.bytes", "__builtin__.bytes"), _bytes),
     "collections.OrderedDict": _ordered_dict,
     **dict.fromkeys(("copyreg._reconstructor", "copy_reg._reconstructor"), _instance),
     **dict.fromkeys(("builtins.object", "__builtin__.object"), _ndarray),
-    "builtins.set": _set,
-    "__builtin__.set": _set,
-    "builtins.frozenset": _frozenset,
-    "__builtin__.frozenset": _frozenset,
+    **dict.fromkeys(("builtins.set", "__builtin__.set"), _set),
+    **dict.fromkeys(("builtins.frozenset", "__builtin__.frozenset"), _frozenset),
 }
 """All a pickle may name; numpy moved its core to ``_core`` in version 2."""
 

@@ -120,7 +120,8 @@ def _camera_poses(file: h5py.File, count: int) -> dict[str, tuple[np.ndarray, st
 
 
 def _task(file: h5py.File) -> dict[str, Stream]:
-    second = file.attrs.get("which_llm_description") == "2"
+    which = file.attrs.get("which_llm_description")
+    second = isinstance(which, str) and which == "2"
     task = file.attrs.get("llm_description2" if second else "llm_description")
     if not isinstance(task, str):
         return {}

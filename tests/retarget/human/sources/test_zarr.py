@@ -58,12 +58,14 @@ def test_without_numcodecs_the_message_says_how_to_get_it(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shape": [10**12, 21, 3]}, "more than 2147483648 bytes"),
+        ({"shape": [10**12, 21, 3]}, "expected at most 2147483648 bytes"),
+        ({"shape": [10**6, 21, 3], "chunks": [1, 1, 1]}, "63000000 chunks, .* holds 7 files"),
         ({"chunks": [0, 21, 3]}, "no plain array of numbers"),
         ({"chunks": [40, 21]}, "no plain array of numbers"),
         ({"shape": [-1, 21, 3]}, "damaged .zarray: ValueError"),
         ({"shape": 3}, "damaged .zarray: TypeError"),
-        ({"shape": [60, 21, 3]}, "has no chunk 3.0.0"),
+        ({"shape": [60, 21, 3]}, "declares 8 chunks, .* holds 7 files"),
+        ({"shape": [50, 21, 2]}, "has no chunk 3.0.0"),
         ({"dtype": "|O"}, "no plain array of numbers"),
         ({"dtype": "nonsense"}, "damaged .zarray: TypeError"),
         ({"dtype": "<f8"}, "holds 2688 bytes, expected 5376"),

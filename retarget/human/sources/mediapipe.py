@@ -11,8 +11,10 @@ not said to be of the hand are so if the origin lies among them: it is the middl
 the corner of a picture.
 
 **Side.** MediaPipe names hands as in a mirrored picture, a selfie. So a hand named "Right" whose
-landmarks are a left hand's is a right one seen in a mirror, and is mirrored back, x → −x. Without
-names, the side is the one asked for, or the landmarks' own.
+landmarks are a left hand's is a right one seen in a mirror, and is mirrored back, x → −x. Of a
+picture that was not mirrored the names are the wrong way round, which a file does not tell: swap
+them where it is written, as MediaPipe asks to. Without names, the side is the one asked for, or the
+landmarks' own.
 
 **Frame.** Where the hand is in space is not known: the motion is in the "wrist" frame, turned as
 the camera saw it (x right, y down, z forward). Landmarks of the picture are the stream "image".

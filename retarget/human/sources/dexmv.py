@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from handsim.errors import FormatError, InputError
 from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import Side
 from retarget.human.mano import TIPS, rest_wrist, rotation_matrices
 from retarget.human.recording import as_numbers
+from retarget.human.sources.poses import from_matrices
 from retarget.human.sources.arrays import container, read_npy
 from retarget.human.sources.assembly import assemble, frame_period
 
@@ -113,13 +113,7 @@ def _object_poses(file: Path) -> Mapping[str, Any]:
 
 
 def _pose(matrix: np.ndarray) -> np.ndarray:
-    """A (3, 4) or (4, 4) pose as x y z qw qx qy qz, NaN when it is neither.
-
-    Tracked rotations are orthogonal to 1 % only; they become the nearest rotation.
-    """
-    if matrix.shape not in ((3, 4), (4, 4)) or not np.isfinite(matrix).all():
+    """A (3, 4) or (4, 4) pose as x y z qw qx qy qz, NaN when it is neither."""
+    if matrix.shape not in ((3, 4), (4, 4)):
         return np.full(7, np.nan)
-    left, _, right = np.linalg.svd(matrix[:3, :3])
-    nearest = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
-    turn = Rotation.from_matrix(nearest).as_quat(scalar_first=True)
-    return np.concatenate([matrix[:3, 3], turn])
+    return from_matrices(matrix[None, :3, :3], matrix[None, :3, 3])[0]

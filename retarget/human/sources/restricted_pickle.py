@@ -6,14 +6,19 @@ of its own and calls nothing: numbers, strings, plain containers and numpy array
 every other name or opcode is refused by name. What a byte of the file may grow into is bounded, so
 neither a huge declared shape, nor an endless row of empty containers, nor a list that contains
 itself ten times over can exhaust the memory, and nesting is bounded too.
+
+joblib's files are pickles in which the bytes of an array follow the pickled description of it;
+they are read from the file where the machine stands, see `joblib_arrays`.
 """
 
+import io
 import pickletools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from handsim.errors import FormatError
+from retarget.human.sources.joblib_arrays import JoblibArray
 from retarget.human.sources.pickled_arrays import Array, Budget, DType, RefusalError, Resolver
 
 _CONTAINER, _LARGEST = 64, 216
@@ -70,17 +75,17 @@ class _Machine:
 
     def __init__(self, size: int) -> None:
         self.budget = Budget(size)
+        self.file = io.BytesIO()
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
+        self.file = io.BytesIO(data)
+        for opcode, argument, _ in pickletools.genops(self.file):
             operation = _OPERATIONS.get(opcode.name)
             if operation is None:
-                raise RefusalError(
-                    f"uses the pickle opcode {opcode.name}, which data does not need"
-                )
+                raise _needless(opcode.name)
             operation(self, argument)
         (result,) = self.stack
         return result
@@ -147,11 +152,25 @@ class _Machine:
             raise ValueError("a call of something that is no name")
         self.new(name.describe(*arguments), _LARGEST)
 
+    def new_object(self) -> None:
+        """NEWOBJ: an object without a call of its constructor; data has joblib's arrays only."""
+        arguments, name = self.pop(), self.pop()
+        if not isinstance(name, _Name) or name.describe is not JoblibArray or arguments != ():
+            raise _needless("NEWOBJ")
+        self.new(JoblibArray(), _LARGEST)
+
     def build(self) -> None:
         state, value = self.pop(), self.stack[-1]
+        if isinstance(value, JoblibArray):
+            value.read(state, self.file)
+            return
         if not isinstance(value, Array | DType) or not isinstance(state, tuple):
             raise ValueError(f"a state for a {type(value).__name__.strip('_')}")
         value.build(state)
+
+
+def _needless(opcode: str) -> RefusalError:
+    return RefusalError(f"uses the pickle opcode {opcode}, which data does not need")
 
 
 def _shown(name: str) -> str:
@@ -160,7 +179,12 @@ def _shown(name: str) -> str:
 
 
 def _key(value: Any) -> Any:
-    """A key that is safe to hash: hashing a tuple nested deeply would overflow the C stack."""
+    """A key that is safe to hash: hashing a tuple nested deeply would overflow the C stack.
+
+    A numpy scalar becomes a plain number or string.
+    """
+    if isinstance(value, Array) and value.scalar:
+        value = value.numbers(value.check()).item()
     if not isinstance(value, _KEYS):
         raise RefusalError(
             f"has a {type(value).__name__.strip('_')} as a key, not a string or number"
@@ -221,6 +245,7 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "numpy._core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _frombuffer,
     "numpy._core.numeric._frombuffer": _frombuffer,
+    "joblib.numpy_pickle.NumpyArrayWrapper": JoblibArray,
     "_codecs.encode": _encode,
     "builtins.bytes": _bytes,
     "__builtin__.bytes": _bytes,
@@ -272,6 +297,7 @@ def _operations() -> dict[str, Callable[[_Machine, Any], object]]:
         "GLOBAL": lambda m, name: m.find(".".join(name.split(" ", 1))),
         "STACK_GLOBAL": lambda m, _: m.find_popped(),
         "REDUCE": lambda m, _: m.reduce(),
+        "NEWOBJ": lambda m, _: m.new_object(),
         "BUILD": lambda m, _: m.build(),
     }
 

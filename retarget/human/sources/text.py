@@ -1,0 +1,103 @@
+"""Text out of files nobody vouches for: JSON, JSON lines, YAML and tables, their sizes bounded."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from handsim.errors import FormatError
+from retarget.human.sources.arrays import read_bytes
+
+LARGEST, LARGEST_YAML = 128 << 20, 1 << 20
+"""Bytes of a text, and of a YAML text, whose reader is slow."""
+
+_MALFORMED = (ValueError, RecursionError, OverflowError)
+
+
+def read_text(path: Path, largest: int = LARGEST) -> str:
+    """A UTF-8 text.
+
+    Raises:
+        FormatError: it has more than `largest` bytes, cannot be read, or is no such text.
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    if size > largest:
+        raise FormatError(f"{path} has {size} bytes, expected at most {largest} of such a text.")
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path} is no UTF-8 text: byte {error.start}.") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        FormatError: it is damaged or holds something else.
+    """
+    return _object(read_text(path), path.name)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file with one JSON object a line.
+
+    Raises:
+        FormatError: a line is damaged or holds something else.
+    """
+    lines = enumerate(read_text(path).splitlines(), start=1)
+    return [_object(line, f"{path.name}, line {number}") for number, line in lines if line.strip()]
+
+
+def _object(text: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except _MALFORMED as error:
+        raise FormatError(f"{name} is damaged JSON: {_line(error)}.") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{name} holds a {type(value).__name__}, expected a JSON object.")
+    return value
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file of plain data.
+
+    Raises:
+        FormatError: it is damaged, holds something else, or more than plain data.
+    """
+    try:
+        value = yaml.safe_load(read_text(path, LARGEST_YAML))
+    except (yaml.YAMLError, *_MALFORMED) as error:
+        raise FormatError(f"{path} is damaged YAML: {_line(error)}.") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{path} holds a {type(value).__name__}, expected a YAML mapping.")
+    return value
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> Iterator[list[str]]:
+    """The cells of `columns` in each row of a CSV file with a header.
+
+    Raises:
+        FormatError: it is damaged or lacks a column.
+    """
+    try:
+        rows = list(csv.reader(read_text(path).splitlines()))
+    except csv.Error as error:
+        raise FormatError(f"{path} is a damaged table: {_line(error)}.") from error
+    header = rows[0] if rows else []
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise FormatError(f"{path} has no column {', '.join(missing)}.")
+    places = [header.index(column) for column in columns]
+    for number, row in enumerate(rows[1:], start=2):
+        if row and len(row) != len(header):
+            raise FormatError(f"{path}, line {number}: {len(row)} cells, expected {len(header)}.")
+        if row:
+            yield [row[place] for place in places]
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -6,7 +6,19 @@ from typing import Protocol
 from handsim.errors import FormatError, unknown
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import SIDES, Side
-from retarget.human.sources import bvh, dexmv, dgrasp, hamer, keypoints, manus, saved, vitra, wilor
+from retarget.human.sources import (
+    bvh,
+    dexmv,
+    dgrasp,
+    hamer,
+    ho3d,
+    hot3d,
+    keypoints,
+    manus,
+    saved,
+    vitra,
+    wilor,
+)
 from retarget.human.sources.arrays import container
 
 
@@ -32,6 +44,8 @@ FORMATS: dict[str, Format] = {
     "dexmv": dexmv,
     "dgrasp": dgrasp,
     "vitra": vitra,
+    "ho3d": ho3d,
+    "hot3d": hot3d,
     "bvh": bvh,
     "keypoints": keypoints,
 }

@@ -23,9 +23,9 @@ from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Sourc
 from retarget.human.keypoints import Side
 from retarget.human.mano import TIPS, rest_wrist, rotation_matrices
 from retarget.human.recording import as_numbers
-from retarget.human.sources.poses import from_matrices
 from retarget.human.sources.arrays import container, read_npy
 from retarget.human.sources.assembly import assemble, frame_period
+from retarget.human.sources.poses import from_matrices
 
 NAME = "dexmv"
 FPS = 25.0

@@ -65,7 +65,9 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     labels = _labels(read_pickle(path)) if container(path) == "pickle" else None
     if labels is None:
         raise FormatError(f"{path} holds no dict of grasps with {', '.join(_SHAPES)}.")
-    grasps = {number: _grasps(arrays, f"{path.name}: {number}") for number, arrays in labels.items()}
+    grasps = {
+        number: _grasps(arrays, f"{path.name}: {number}") for number, arrays in labels.items()
+    }
     rows = {key: np.concatenate([arrays[key] for arrays in grasps.values()]) for key in _SHAPES}
     counts = [len(arrays["final_qpos"]) for arrays in grasps.values()]
     objects = np.repeat([ycb.name(number) for number in grasps], counts)

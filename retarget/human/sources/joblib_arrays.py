@@ -7,8 +7,9 @@ own bytes. Only uncompressed files are pickles; arrays of objects, which joblib 
 within the pickle, are refused.
 """
 
+import io
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any
 
 from retarget.human.sources.pickled_arrays import Array, DType, RefusalError
 
@@ -21,7 +22,7 @@ class JoblibArray(Array):
 
     __slots__ = ()
 
-    def read(self, state: Any, file: BinaryIO) -> None:
+    def read(self, state: Any, file: io.BytesIO) -> None:
         """Take the state and as many bytes as it declares from where `file` stands.
 
         A file that has fewer gives fewer: `check` then finds that they do not agree.

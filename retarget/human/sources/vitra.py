@@ -155,5 +155,6 @@ def _is_text(entry: Any, count: int) -> bool:
     span = entry[1]
     if not isinstance(span, tuple | list) or len(span) != 2:
         return False
-    first, last = span
-    return isinstance(first, int | np.integer) and 0 <= first < min(last, count)
+    if not all(isinstance(frame, int | np.integer) for frame in span):
+        return False
+    return 0 <= int(span[0]) < min(int(span[1]), count)

@@ -19,7 +19,7 @@ A BVH has no unit: it is the power of ten that brings wrist to last joint of the
 nearest to 0.16 m (ManipNet writes decimetres). In a folder, a file without fingers is an object:
 the stream "object_<name of its root>" has the pose of its root in the same world. A world may be
 left-handed (ManipNet's is Unity's): where named hands bend as only their mirror image could, x is
-reversed, for objects too.
+reversed, for objects and in their own frames too. What is y there, up by custom, is z here.
 """
 
 import re
@@ -46,7 +46,8 @@ from retarget.human.mano import mirror_rotations
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
 from retarget.human.sources.bvh_file import Bvh, read_bvh
-from retarget.human.sources.poses import MEANING, from_matrices
+from retarget.human.sources.poses import MEANING
+from retarget.human.sources.transforms import poses, upright, upright_matrices
 
 NAME = "bvh"
 
@@ -111,7 +112,7 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     reversed_x = chosen is not None and chirality(points) not in (None, chosen)
     return assemble(
         path,
-        mirror(points) if reversed_x else points,
+        upright(mirror(points) if reversed_x else points),
         chosen or side,
         Source(path.name, NAME, tracker="motion capture", tips=tips),
         times=np.arange(len(points)) * hands[chosen].bvh.period,
@@ -214,6 +215,8 @@ def _stream(bvh: Bvh, scale: float, reversed_x: bool) -> tuple[str, Stream]:
     turn, move = bvh.pose(0)
     if reversed_x:
         turn, move = mirror_rotations(turn), mirror(move)
+    matrices = np.tile(np.eye(4), (len(move), 1, 1))
+    matrices[:, :3, :3], matrices[:, :3, 3] = turn, scale * move
     times = np.arange(len(move)) * bvh.period
     meaning = f"object in the world: {MEANING}"
-    return f"object_{bvh.joints[0].name}", Stream(times, from_matrices(turn, scale * move), meaning)
+    return f"object_{bvh.joints[0].name}", Stream(times, poses(upright_matrices(matrices)), meaning)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import FormatError, InputError
@@ -27,8 +27,9 @@ from retarget.human.recording import as_numbers
 from retarget.human.sources import umetrack
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
+from retarget.human.sources.json_files import first, read_json
 from retarget.human.sources.poses import MEANING, from_quaternions
-from retarget.human.sources.text import read_json, read_json_lines, read_table
+from retarget.human.sources.text import read_table
 
 NAME = "hot3d"
 
@@ -68,7 +69,7 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     profile = umetrack.read_profile(read_json(path / _PROFILE), _PROFILE)
     angles = _rows(hands, ("joint_angles",), umetrack.JOINTS)
     turns, wrist = _wrists(hands)
-    start = stamps[0]
+    start = float(stamps[0])
     return assemble(
         path,
         umetrack.keypoints(profile, angles, turns, wrist, side),
@@ -79,12 +80,13 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     )
 
 
-def _records(file: Path) -> tuple[Int[np.ndarray, " T"], list[Mapping[str, Any]]]:
+def _records(file: Path) -> tuple[Float[np.ndarray, " T"], list[Mapping[str, Any]]]:
     """Times [ns] and hands of the records, one an instant, in order of time."""
-    found: list[tuple[int, Mapping[str, Any]]] = []
-    for record in read_json_lines(file):
-        stamp, hands = record.get("timestamp_ns"), record.get("hand_poses")
-        if type(stamp) is not int or abs(stamp) >= 1 << 62 or not isinstance(hands, dict):
+    content = read_json(file)
+    found: list[tuple[float, Mapping[str, Any]]] = []
+    for record in content if isinstance(content, list) else [content]:
+        stamp, hands = first(record, ("timestamp_ns",)), first(record, ("hand_poses",))
+        if not isinstance(stamp, float) or not np.isfinite(stamp) or not isinstance(hands, dict):
             raise FormatError(f"{file} has a record without timestamp_ns and hand_poses.")
         found.append((stamp, hands))
     if not found:
@@ -95,7 +97,7 @@ def _records(file: Path) -> tuple[Int[np.ndarray, " T"], list[Mapping[str, Any]]
     return stamps[kept], [found[index][1] for index in kept]
 
 
-def _instants(stamps: Int[np.ndarray, " N"]) -> list[int]:
+def _instants(stamps: Float[np.ndarray, " N"]) -> list[int]:
     """The first of all increasing times [ns] that are closer than `SAME` to it."""
     kept: list[int] = []
     for index, stamp in enumerate(stamps):
@@ -130,20 +132,19 @@ def _wrists(
     return turns, position
 
 
-def _objects(path: Path, start: int) -> dict[str, Stream]:
+def _objects(path: Path, start: float) -> dict[str, Stream]:
     """The poses of each object, by its name, and of the headset."""
     names = read_json(path / _LIBRARY) if (path / _LIBRARY).is_file() else {}
     streams = {}
     for uid, stream in _table(path / _OBJECTS, start).items():
-        instance = names.get(uid)
-        name = instance.get("instance_name") if isinstance(instance, dict) else None
+        name = first(first(names, (uid,)), ("instance_name",))
         streams[f"object_{name if isinstance(name, str) else uid}"] = stream
     for stream in _table(path / _HEADSET, start).values():
         streams["headset"] = stream
     return streams
 
 
-def _table(file: Path, start: int) -> dict[str, Stream]:
+def _table(file: Path, start: float) -> dict[str, Stream]:
     """The poses in the world of each thing in a table, by its number; none without the file."""
     if not file.is_file():
         return {}
@@ -153,7 +154,7 @@ def _table(file: Path, start: int) -> dict[str, Stream]:
     streams = {}
     for uid, cells in rows.items():
         try:
-            stamps = np.array([int(line[0]) for line in cells])
+            stamps = np.array([float(line[0]) for line in cells])
             numbers = np.array([line[1:] for line in cells], dtype=np.float64)
         except (ValueError, OverflowError) as error:
             raise InputError(f"{file.name}: {uid} has a cell that is no number.") from error

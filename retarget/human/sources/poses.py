@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError
+from retarget.human.sources.transforms import poses
 
 MEANING = "x y z [m], qw qx qy qz"
 """The columns, for `Stream.meaning`."""
@@ -18,15 +19,8 @@ _UNIT_TOLERANCE = 1e-2
 def from_matrices(
     turns: Float[np.ndarray, "N 3 3"], positions: Float[np.ndarray, "N 3"]
 ) -> Float[np.ndarray, "N 7"]:
-    """Poses of matrices: each becomes the nearest rotation, for tracked ones are not orthogonal."""
-    rows = np.full((len(turns), 7), np.nan)
-    seen = np.isfinite(turns).all(axis=(1, 2)) & np.isfinite(positions).all(axis=1)
-    left, _, right = np.linalg.svd(turns[seen])
-    left[:, :, 2] *= np.linalg.det(left @ right)[:, None]
-    rows[seen, :3] = positions[seen]
-    if seen.any():
-        rows[seen, 3:] = Rotation.from_matrix(left @ right).as_quat(scalar_first=True)
-    return rows
+    """Poses of matrices, see `transforms.poses`."""
+    return poses(np.concatenate([turns, positions[..., None]], axis=2))
 
 
 def from_vectors(
@@ -56,12 +50,12 @@ def from_quaternions(
     return np.concatenate([positions, quaternions / norms], axis=1)
 
 
-def inverted(poses: Float[np.ndarray, "N 7"]) -> Float[np.ndarray, "N 7"]:
+def inverted(rows: Float[np.ndarray, "N 7"]) -> Float[np.ndarray, "N 7"]:
     """The pose of A in B from that of B in A."""
-    rows = np.full(poses.shape, np.nan)
-    seen = np.isfinite(poses).all(axis=1)
+    out = np.full(rows.shape, np.nan)
+    seen = np.isfinite(rows).all(axis=1)
     if seen.any():
-        turn = Rotation.from_quat(poses[seen, 3:], scalar_first=True).inv()
-        rows[seen, :3] = -turn.apply(poses[seen, :3])
-        rows[seen, 3:] = turn.as_quat(scalar_first=True)
-    return rows
+        turn = Rotation.from_quat(rows[seen, 3:], scalar_first=True).inv()
+        out[seen, :3] = -turn.apply(rows[seen, :3])
+        out[seen, 3:] = turn.as_quat(scalar_first=True)
+    return out

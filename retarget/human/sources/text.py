@@ -1,7 +1,6 @@
-"""Text out of files nobody vouches for: JSON, JSON lines, YAML and tables, their sizes bounded."""
+"""Text out of files nobody vouches for: YAML and tables, their sizes bounded."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,35 +29,6 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is no UTF-8 text: byte {error.start}.") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        FormatError: it is damaged or holds something else.
-    """
-    return _object(read_text(path), path.name)
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file with one JSON object a line.
-
-    Raises:
-        FormatError: a line is damaged or holds something else.
-    """
-    lines = enumerate(read_text(path).splitlines(), start=1)
-    return [_object(line, f"{path.name}, line {number}") for number, line in lines if line.strip()]
-
-
-def _object(text: str, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except _MALFORMED as error:
-        raise FormatError(f"{name} is damaged JSON: {_line(error)}.") from error
-    if not isinstance(value, dict):
-        raise FormatError(f"{name} holds a {type(value).__name__}, expected a JSON object.")
-    return value
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -14,12 +14,20 @@ they are read from the file where the machine stands, see `joblib_arrays`.
 import io
 import pickletools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from handsim.errors import FormatError
 from retarget.human.sources.joblib_arrays import JoblibArray
-from retarget.human.sources.pickled_arrays import Array, Budget, DType, RefusalError, Resolver
+from retarget.human.sources.pickled_arrays import (
+    Array,
+    Budget,
+    DType,
+    Instance,
+    RefusalError,
+    Resolver,
+)
 
 _CONTAINER, _LARGEST = 64, 216
 """Bytes of the budget that an empty container takes, and the largest of them."""
@@ -38,12 +46,13 @@ _FAILURES = (
 )
 
 
-def loads(data: bytes, name: str) -> Any:
+def loads(data: bytes, name: str, classes: Collection[str] = ()) -> Any:
     """The content of a pickle: numbers, strings, lists, tuples, sets, dicts and numpy arrays.
 
     Args:
         data: the pickle.
         name: what to call it in a message.
+        classes: full names of further classes, whose objects become an `Instance` each.
 
     Raises:
         FormatError: it names anything that is not data, it is damaged, or it would grow beyond
@@ -52,7 +61,7 @@ def loads(data: bytes, name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            built = _Machine(len(data)).run(data)
+            built = _Machine(len(data), classes).run(data)
         return Resolver(len(data)).resolve(built)
     except RefusalError as error:
         raise FormatError(f"{name} {error}: refused.") from error
@@ -73,8 +82,12 @@ class _Name:
 class _Machine:
     """The stack machine: values, the positions of marks, and the memo."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, classes: Collection[str] = ()) -> None:
         self.budget = Budget(size)
+        self.names: dict[str, Callable[..., Any]] = {
+            **_NAMES,
+            **{name: partial(Instance, name) for name in classes},
+        }
         self.file = io.BytesIO()
         self.stack: list[Any] = []
         self.marks: list[int] = []
@@ -85,7 +98,9 @@ class _Machine:
         for opcode, argument, _ in pickletools.genops(self.file):
             operation = _OPERATIONS.get(opcode.name)
             if operation is None:
-                raise _needless(opcode.name)
+                raise RefusalError(
+                    f"uses the pickle opcode {opcode.name}, which data does not need"
+                )
             operation(self, argument)
         (result,) = self.stack
         return result
@@ -134,11 +149,11 @@ class _Machine:
         self.stack.append(self.memo[int(slot)])
 
     def find(self, name: str) -> None:
-        if name not in _NAMES:
+        if name not in self.names:
             raise RefusalError(
                 f"names {_shown(name)}, which is neither a numpy array nor a container"
             )
-        self.push(_Name(_NAMES[name]))
+        self.push(_Name(self.names[name]))
 
     def find_popped(self) -> None:
         name, module = self.pop(), self.pop()
@@ -152,25 +167,15 @@ class _Machine:
             raise ValueError("a call of something that is no name")
         self.new(name.describe(*arguments), _LARGEST)
 
-    def new_object(self) -> None:
-        """NEWOBJ: an object without a call of its constructor; data has joblib's arrays only."""
-        arguments, name = self.pop(), self.pop()
-        if not isinstance(name, _Name) or name.describe is not JoblibArray or arguments != ():
-            raise _needless("NEWOBJ")
-        self.new(JoblibArray(), _LARGEST)
-
     def build(self) -> None:
         state, value = self.pop(), self.stack[-1]
         if isinstance(value, JoblibArray):
             value.read(state, self.file)
             return
-        if not isinstance(value, Array | DType) or not isinstance(state, tuple):
+        described = isinstance(value, Array | DType) and isinstance(state, tuple)
+        if not described and not (isinstance(value, Instance) and isinstance(state, dict)):
             raise ValueError(f"a state for a {type(value).__name__.strip('_')}")
         value.build(state)
-
-
-def _needless(opcode: str) -> RefusalError:
-    return RefusalError(f"uses the pickle opcode {opcode}, which data does not need")
 
 
 def _shown(name: str) -> str:
@@ -221,7 +226,7 @@ def _bytes() -> bytes:
 
 
 def _ndarray(*arguments: Any) -> None:
-    raise RefusalError("calls numpy.ndarray, which arrays only name")
+    raise RefusalError("calls numpy.ndarray or object, which data only names")
 
 
 def _reconstruct(kind: Any, shape: Any, code: Any) -> Array:
@@ -234,6 +239,14 @@ def _scalar(dtype: Any, content: Any) -> Array:
 
 def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any) -> Array:
     return Array(shape, dtype, order == "F", content)
+
+
+def _instance(kind: Any, base: Any = None, state: Any = None) -> Any:
+    """An object without attributes yet: joblib's array, or of a class that `loads` was told of."""
+    describe = kind.describe if isinstance(kind, _Name) else None
+    if describe is not JoblibArray and not isinstance(describe, partial):
+        raise RefusalError("uses the pickle opcode NEWOBJ, which data does not need")
+    return describe()
 
 
 _NAMES: dict[str, Callable[..., Any]] = {
@@ -250,6 +263,8 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "builtins.bytes": _bytes,
     "__builtin__.bytes": _bytes,
     "collections.OrderedDict": _ordered_dict,
+    **dict.fromkeys(("copyreg._reconstructor", "copy_reg._reconstructor"), _instance),
+    **dict.fromkeys(("builtins.object", "__builtin__.object"), _ndarray),
     "builtins.set": _set,
     "__builtin__.set": _set,
     "builtins.frozenset": _frozenset,
@@ -297,7 +312,7 @@ def _operations() -> dict[str, Callable[[_Machine, Any], object]]:
         "GLOBAL": lambda m, name: m.find(".".join(name.split(" ", 1))),
         "STACK_GLOBAL": lambda m, _: m.find_popped(),
         "REDUCE": lambda m, _: m.reduce(),
-        "NEWOBJ": lambda m, _: m.new_object(),
+        "NEWOBJ": lambda m, _: m.new(_instance(*[m.pop(), m.pop()][1:]), _LARGEST),
         "BUILD": lambda m, _: m.build(),
     }
 

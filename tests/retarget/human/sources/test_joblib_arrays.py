@@ -59,7 +59,6 @@ def test_the_crafted_array_is_a_good_one_when_it_tells_the_truth():
         (WRAPPER + b"}U\x01xK\x01sb.", "without shape, order and type"),
         (WRAPPER + b"K\x01b.", "without shape, order and type"),
         (WRAPPER + b".", "without a type"),
-        (b"\x80\x03cjoblib.numpy_pickle\nNumpyArrayWrapper\n(K\x01t\x81.", "opcode NEWOBJ"),
         (b"\x80\x03cjoblib.numpy_pickle\nNDArrayWrapper\n.", "names joblib.numpy_pickle.NDArray"),
         (b"\x80\x03cnumpy\ndtype\n)\x81.", "opcode NEWOBJ"),
     ],

@@ -8,11 +8,14 @@ from handsim.errors import FormatError, unknown
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import SIDES, Side
 from retarget.human.sources import (
+    arctic,
     avp,
     bvh,
     dexmv,
+    dexycb,
     dgrasp,
     egodex,
+    grab,
     hamer,
     ho3d,
     hot3d,
@@ -50,7 +53,10 @@ FORMATS: dict[str, Format] = {
     "wilor_video": wilor_video,
     "manus": manus,
     "dexmv": dexmv,
+    "dexycb": dexycb,
     "dgrasp": dgrasp,
+    "arctic": arctic,
+    "grab": grab,
     "vitra": vitra,
     "ho3d": ho3d,
     "hot3d": hot3d,

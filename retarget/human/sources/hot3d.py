@@ -1,9 +1,12 @@
 """HOT3D: a folder of a sequence of both hands, the objects and the headset, in one world [m].
 
-``umetrack_hand_pose_trajectory.jsonl`` has a record a line, of ``timestamp_ns`` and ``hand_poses``:
-from "0" (left) or "1" (right) to ``joint_angles`` (22) and ``wrist_xform``, the pose of the wrist
-(``t_xyz`` [m], ``q_wxyz``). The hand itself is in ``umetrack_hand_user_profile.json``, see
-`umetrack`.
+``mano_hand_pose_trajectory.jsonl`` has a record a line, of ``timestamp_ns`` and ``hand_poses``:
+from "0" (left) or "1" (right) to ``pose`` (15 coefficients of MANO's basis, counted from its mean
+pose), ``betas`` (10) and ``wrist_xform``: ``q_wxyz`` turns about the wrist, ``t_xyz`` [m] is MANO's
+transl. ``umetrack_hand_pose_trajectory.jsonl`` has the same hands as UmeTrack's ``joint_angles``
+(22) and the pose of its wrist; the hand itself is in ``umetrack_hand_user_profile.json``, see
+`umetrack`. MANO's are read where MANO's own files are found (`mano_model.find_model`), for the
+basis is in them, UmeTrack's elsewhere: `source.tracker` says which.
 
 Each camera has records of its own, those of one instant fractions of a millisecond apart: of
 records closer than `SAME` only the first is kept. Both hands have the same times.
@@ -20,14 +23,17 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from handsim.errors import FormatError, InputError
-from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
+from handsim.errors import FormatError, InputError, MissingFileError
+from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import SIDES, Side
+from retarget.human.mano import TIPS
+from retarget.human.mano_model import ManoModel, find_model
 from retarget.human.recording import as_numbers
 from retarget.human.sources import umetrack
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
 from retarget.human.sources.json_files import first, read_json
+from retarget.human.sources.mano_parameters import hand_pose, keypoints
 from retarget.human.sources.poses import MEANING, from_quaternions
 from retarget.human.sources.text import read_table
 
@@ -36,6 +42,7 @@ NAME = "hot3d"
 SAME = 1e-3
 """Records closer than this [s] are of one instant."""
 
+_MANO = "mano_hand_pose_trajectory.jsonl"
 _UMETRACK = "umetrack_hand_pose_trajectory.jsonl"
 _PROFILE = "umetrack_hand_user_profile.json"
 _OBJECTS, _HEADSET = "dynamic_objects.csv", "headset_trajectory.csv"
@@ -49,35 +56,75 @@ _NANOSECOND = 1e-9
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a folder with hands of UmeTrack."""
-    return container(path) == "folder" and (path / _UMETRACK).is_file()
+    """Whether it is a folder with hands of either kind."""
+    return container(path) == "folder" and bool(_kinds(path))
 
 
 def load(path: Path, side: Side | None = None, fps: float | None = None) -> HandTrajectory:
     """Read one hand; the records have times, so that `fps` has no effect.
 
     Raises:
+        MissingFileError: MANO's file is needed, there being no UmeTrack; the message has the
+            remedy.
         FormatError: a file is damaged, absent or lacks an entry.
         InputError: no hand of that side, or both and `side` is None; or a number is wrong.
     """
     if not recognises(path):
-        raise FormatError(f"{path} is no folder with a {_UMETRACK}.")
-    stamps, records = _records(path / _UMETRACK)
+        raise FormatError(f"{path} is no folder with a {_UMETRACK} or {_MANO}.")
+    kind = _kinds(path)[0]
+    stamps, records = _records(path / kind)
     present = {known for known in SIDES if any(_KEYS[known] in hands for hands in records)}
     side = choose_side(present, side, path.name)
+    model = _model(path, side)
+    if model is not None and kind != _MANO:
+        stamps, records = _records(path / _MANO)
     hands = [hands.get(_KEYS[side]) for hands in records]
+    if model is None:
+        points, mano = _by_umetrack(path, hands, side), None
+        source = Source(path.name, NAME, "HOT3D (UmeTrack)", tips="UmeTrack tip landmarks")
+    else:
+        mano = _parameters(hands, model)
+        points = keypoints(model, mano)
+        source = Source(path.name, NAME, "HOT3D (MANO)", tips=TIPS)
+    return assemble(
+        path,
+        points,
+        side,
+        source,
+        times=stamps * _NANOSECOND,
+        mano=mano,
+        streams=_objects(path, float(stamps[0])),
+    )
+
+
+def _kinds(path: Path) -> list[str]:
+    """The files of hands in a folder."""
+    return [kind for kind in (_UMETRACK, _MANO) if (path / kind).is_file()]
+
+
+def _model(path: Path, side: Side) -> ManoModel | None:
+    """MANO's model where the folder has its parameters; None where UmeTrack stands in for it."""
+    if _MANO not in _kinds(path):
+        return None
+    try:
+        return find_model(side)
+    except MissingFileError:
+        if _UMETRACK in _kinds(path):
+            return None
+        raise
+
+
+def _parameters(hands: Sequence[Any], model: ManoModel) -> ManoParameters:
+    turns, transl = _wrists(hands)
+    pose = hand_pose(model, _rows(hands, ("pose",), 15), components=True, flat=False)
+    return ManoParameters(_rows(hands, ("betas",), 10), turns, pose, transl)
+
+
+def _by_umetrack(path: Path, hands: Sequence[Any], side: Side) -> Float[np.ndarray, "T 21 3"]:
     profile = umetrack.read_profile(read_json(path / _PROFILE), _PROFILE)
     angles = _rows(hands, ("joint_angles",), umetrack.JOINTS)
     turns, wrist = _wrists(hands)
-    start = float(stamps[0])
-    return assemble(
-        path,
-        umetrack.keypoints(profile, angles, turns, wrist, side),
-        side,
-        Source(path.name, NAME, tracker="HOT3D (UmeTrack)", tips="UmeTrack tip landmarks"),
-        times=stamps * _NANOSECOND,
-        streams=_objects(path, start),
-    )
+    return umetrack.keypoints(profile, angles, turns, wrist, side)
 
 
 def _records(file: Path) -> tuple[Float[np.ndarray, " T"], list[Mapping[str, Any]]]:

@@ -31,14 +31,24 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
         raise FormatError(f"{path} is no UTF-8 text: byte {error.start}.") from error
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data without aliases, of which a few could stand for millions."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file of plain data.
 
     Raises:
         FormatError: it is damaged, holds something else, or more than plain data.
     """
+    text = read_text(path, LARGEST_YAML)
     try:
-        value = yaml.safe_load(read_text(path, LARGEST_YAML))
+        value = yaml.load(text, _Loader)
     except (yaml.YAMLError, *_MALFORMED) as error:
         raise FormatError(f"{path} is damaged YAML: {_line(error)}.") from error
     if not isinstance(value, dict):

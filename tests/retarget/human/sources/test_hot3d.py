@@ -18,6 +18,12 @@ MANO_FIRST = {"thumb": 13, "index": 1, "middle": 4, "ring": 10, "pinky": 7}
 SIDES = {"left": "0", "right": "1"}
 
 
+@pytest.fixture(autouse=True)
+def no_mano_files(monkeypatch):
+    """Without them UmeTrack's records are read."""
+    monkeypatch.delenv("HANDSIM_MANO", raising=False)
+
+
 def planted_angles():
     """Fingers that bend, about the axes of the planted profile."""
     rng = np.random.default_rng(0)

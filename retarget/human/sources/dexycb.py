@@ -20,6 +20,7 @@ camera of a folder is the stream "camera" in the world. Frames are at 30 Hz, or 
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,25 @@ import numpy as np
 from handsim.errors import FormatError, MissingFileError
 from retarget.human.hand_trajectory import Camera, HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import Side
-from retarget.human.mano import TIPS, rotation_matrices
+from retarget.human.mano import rotation_matrices
+from retarget.human.mano_mesh import keypoints
 from retarget.human.mano_model import ManoModel, find_model
+from retarget.human.mano_poses import pose_from_pca
 from retarget.human.recording import as_numbers
 from retarget.human.sources import ycb
 from retarget.human.sources.arrays import Archive, container
 from retarget.human.sources.assembly import assemble, choose_side, frame_period, parse_side
 from retarget.human.sources.hamer import frame_numbers
-from retarget.human.sources.mano_parameters import hand_pose, keypoints
 from retarget.human.sources.poses import MEANING, from_matrices, from_quaternions
 from retarget.human.sources.text import read_yaml
 
 NAME = "dexycb"
 
-LABEL_TIPS = "MANO vertices 745 317 444 556 673 (445 for 444 on a left hand)"
-"""The tips of ``joint_3d``: manopth's thumb, index, middle, ring, pinky."""
+TIP_VERTICES: dict[Side, tuple[int, ...]] = {
+    "left": (745, 317, 445, 556, 673),
+    "right": (745, 317, 444, 556, 673),
+}
+"""Vertices the toolkit (manopth) takes for tips: thumb, index, middle, ring, pinky."""
 
 _META, _POSES = "meta.yml", "pose.npz"
 _NO_HAND = -1.0
@@ -99,7 +104,7 @@ def _load_camera(
         path,
         joints,
         side,
-        _source(path, frame="camera", camera=camera, tips=LABEL_TIPS),
+        _source(path, side, frame="camera", camera=camera),
         times=times,
         mano=mano,
         streams={**streams, **_objects(names, poses, times, "camera")},
@@ -124,17 +129,18 @@ def _load_sequence(
     mano = _parameters(hands, path, meta, model)
     return assemble(
         path,
-        keypoints(model, mano),
+        keypoints(model, mano, TIP_VERTICES[side]),
         side,
-        _source(path, tips=TIPS),
+        _source(path, side),
         times=times,
         mano=mano,
         streams=_objects(names, poses, times, "world"),
     )
 
 
-def _source(path: Path, **known: Any) -> Source:
-    return Source(path.name, NAME, tracker="DexYCB", times_assumed=True, **known)
+def _source(path: Path, side: Side, **known: Any) -> Source:
+    tips = f"MANO vertices {' '.join(map(str, TIP_VERTICES[side]))}"
+    return Source(path.name, NAME, tracker="DexYCB", tips=tips, times_assumed=True, **known)
 
 
 def _labels(folder: Path) -> list[Path]:
@@ -176,7 +182,7 @@ def _parameters(
     return ManoParameters(
         np.tile(betas, (len(rows), 1)),
         rotation_matrices(rows[:, :3]),
-        hand_pose(model, rows[:, 3:48], components=True, flat=False),
+        pose_from_pca(model, rows[:, 3:48], flat_hand=False),
         rows[:, 48:],
     )
 
@@ -195,8 +201,9 @@ def _camera(path: Path, meta: Mapping[str, Any]) -> tuple[Camera | None, dict[st
     color = read_yaml(file).get("color") if file.is_file() else None
     if not isinstance(color, dict):
         return None, streams
-    fx, fy, cx, cy = as_numbers([color.get(k) for k in ("fx", "fy", "ppx", "ppy")], file.name)
-    return Camera((float(fx), float(fy)), (float(cx), float(cy)), (640.0, 480.0)), streams
+    fx, fy, cx, cy = (color.get(key) for key in ("fx", "fy", "ppx", "ppy"))
+    camera = Camera.from_matrix([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], file.name)
+    return replace(camera, size=(640.0, 480.0)), streams
 
 
 def _objects(

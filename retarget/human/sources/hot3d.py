@@ -27,13 +27,14 @@ from handsim.errors import FormatError, InputError, MissingFileError
 from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import SIDES, Side
 from retarget.human.mano import TIPS
+from retarget.human.mano_mesh import keypoints
 from retarget.human.mano_model import ManoModel, find_model
+from retarget.human.mano_poses import pose_from_pca
 from retarget.human.recording import as_numbers
 from retarget.human.sources import umetrack
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
 from retarget.human.sources.json_files import first, read_json
-from retarget.human.sources.mano_parameters import hand_pose, keypoints
 from retarget.human.sources.poses import MEANING, from_quaternions
 from retarget.human.sources.text import read_table
 
@@ -116,7 +117,7 @@ def _model(path: Path, side: Side) -> ManoModel | None:
 
 def _parameters(hands: Sequence[Any], model: ManoModel) -> ManoParameters:
     turns, transl = _wrists(hands)
-    pose = hand_pose(model, _rows(hands, ("pose",), 15), components=True, flat=False)
+    pose = pose_from_pca(model, _rows(hands, ("pose",), 15), flat_hand=False)
     return ManoParameters(_rows(hands, ("betas",), 10), turns, pose, transl)
 
 

@@ -18,16 +18,14 @@ pose, and transl [m]; all zero where there is no hand. Objects are the streams "
 camera of a folder is the stream "camera" in the world. Frames are at 30 Hz, or at `fps`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handsim.errors import FormatError, MissingFileError
-from retarget.human.hand_trajectory import Camera, HandTrajectory, ManoParameters, Source, Stream
+from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import Side
 from retarget.human.mano import rotation_matrices
 from retarget.human.mano_mesh import keypoints
@@ -37,6 +35,7 @@ from retarget.human.recording import as_numbers
 from retarget.human.sources import ycb
 from retarget.human.sources.arrays import Archive, container
 from retarget.human.sources.assembly import assemble, choose_side, frame_period, parse_side
+from retarget.human.sources.dexycb_calibration import read_betas, read_camera
 from retarget.human.sources.hamer import frame_numbers
 from retarget.human.sources.poses import MEANING, from_matrices, from_quaternions
 from retarget.human.sources.text import read_yaml
@@ -95,7 +94,7 @@ def _load_camera(
     joints[np.all(joints == _NO_HAND, axis=(1, 2))] = np.nan
     times = frame_numbers(labels) * period
     poses = [from_matrices(pose[..., :3], pose[..., 3]) for pose in rows["pose_y"].swapaxes(0, 1)]
-    camera, streams = _camera(path, meta)
+    camera, streams = read_camera(path, meta)
     try:
         mano = _parameters(rows["pose_m"][:, 0], path.parent, meta, find_model(side))
     except MissingFileError:
@@ -155,17 +154,6 @@ def _names(meta: Mapping[str, Any]) -> list[str]:
     return [ycb.name(number) for number in numbers]
 
 
-def _calibration(sequence: Path, kind: str, meta: Mapping[str, Any], key: str) -> Path:
-    """A folder of the dataset's calibration, by its name in the sequence's meta."""
-    value = meta.get(key)
-    name = value[0] if isinstance(value, list) and value else value
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,80}", name):
-        raise FormatError(
-            f"{sequence / _META} names no {key}, expected the end of a folder's name."
-        )
-    return sequence.absolute().parents[1] / "calibration" / f"{kind}_{name}"
-
-
 def _parameters(
     hands: np.ndarray, sequence: Path, meta: Mapping[str, Any], model: ManoModel
 ) -> ManoParameters:
@@ -174,10 +162,7 @@ def _parameters(
     Raises:
         MissingFileError: the file of the subject's betas does not exist.
     """
-    file = _calibration(sequence, "mano", meta, "mano_calib") / "mano.yml"
-    if not file.is_file():
-        raise MissingFileError(f"No betas of the subject: {file} does not exist.")
-    betas = as_numbers(read_yaml(file).get("betas"), f"{file.name}: betas", (10,))
+    betas = read_betas(sequence, meta)
     rows = np.where(np.any(hands, axis=1, keepdims=True), hands, np.nan)
     return ManoParameters(
         np.tile(betas, (len(rows), 1)),
@@ -185,25 +170,6 @@ def _parameters(
         pose_from_pca(model, rows[:, 3:48], flat_hand=False),
         rows[:, 48:],
     )
-
-
-def _camera(path: Path, meta: Mapping[str, Any]) -> tuple[Camera | None, dict[str, Stream]]:
-    """The camera of a folder: its intrinsics, and where it is in the world, if known."""
-    streams = {}
-    extrinsics = _calibration(path.parent, "extrinsics", meta, "extrinsics") / "extrinsics.yml"
-    if extrinsics.is_file():
-        known = read_yaml(extrinsics).get("extrinsics")
-        given = known.get(path.name) if isinstance(known, dict) else None
-        matrix = as_numbers(given, f"extrinsics of {path.name}", (12,)).reshape(1, 3, 4)
-        pose = from_matrices(matrix[..., :3], matrix[..., 3])
-        streams["camera"] = Stream(np.zeros(1), pose, f"camera in the world: {MEANING}")
-    file = extrinsics.parents[1] / "intrinsics" / f"{path.name}_640x480.yml"
-    color = read_yaml(file).get("color") if file.is_file() else None
-    if not isinstance(color, dict):
-        return None, streams
-    fx, fy, cx, cy = (color.get(key) for key in ("fx", "fy", "ppx", "ppy"))
-    camera = Camera.from_matrix([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], file.name)
-    return replace(camera, size=(640.0, 480.0)), streams
 
 
 def _objects(

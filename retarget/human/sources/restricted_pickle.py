@@ -8,16 +8,17 @@ neither a huge declared shape, nor an endless row of empty containers, nor a lis
 itself ten times over can exhaust the memory, and nesting is bounded too.
 """
 
-import pickletools
+import mmap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from handsim.errors import FormatError
+from retarget.human.sources.pickle_file import LONGEST, PickleFile
 from retarget.human.sources.pickled_arrays import Array, Budget, DType, RefusalError, Resolver
 
-_CONTAINER, _LARGEST = 64, 216
-"""Bytes of the budget that an empty container takes, and the largest of them."""
+_CONTAINER, _LARGEST, _ITEM = 64, 216, 32
+"""Bytes of the budget that an empty container takes, the largest of them, and an item in it."""
 
 _KEYS = (str, bytes, int, float, bool, type(None))
 _FAILURES = (
@@ -33,22 +34,25 @@ _FAILURES = (
 )
 
 
-def loads(data: bytes, name: str) -> Any:
+def loads(data: bytes | mmap.mmap, name: str) -> Any:
     """The content of a pickle: numbers, strings, lists, tuples, sets, dicts and numpy arrays.
 
+    Arrays are read-only, and bytes of `pickle_file.BLOCK` or more are views of `data`.
+
     Args:
-        data: the pickle.
+        data: the pickle, or a file mapped into memory: its large arrays then stay in the file.
         name: what to call it in a message.
 
     Raises:
         FormatError: it names anything that is not data, it is damaged, or it would grow beyond
             16 times its size.
     """
+    file = PickleFile(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            built = _Machine(len(data)).run(data)
-        return Resolver(len(data)).resolve(built)
+            built = _Machine(min(len(data), LONGEST)).run(file)
+        return Resolver(file.text, file.blocks).resolve(built)
     except RefusalError as error:
         raise FormatError(f"{name} {error}: refused.") from error
     except _FAILURES as error:
@@ -74,13 +78,11 @@ class _Machine:
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
-            operation = _OPERATIONS.get(opcode.name)
+    def run(self, file: PickleFile) -> Any:
+        for opcode, argument in file.opcodes():
+            operation = _OPERATIONS.get(opcode)
             if operation is None:
-                raise RefusalError(
-                    f"uses the pickle opcode {opcode.name}, which data does not need"
-                )
+                raise RefusalError(f"uses the pickle opcode {opcode}, which data does not need")
             operation(self, argument)
         (result,) = self.stack
         return result
@@ -145,6 +147,8 @@ class _Machine:
         arguments, name = self.pop(), self.pop()
         if not isinstance(name, _Name) or not isinstance(arguments, tuple):
             raise ValueError("a call of something that is no name")
+        copied = sum(len(part) for part in arguments if isinstance(part, list | tuple | set | dict))
+        self.budget.spend(_ITEM * copied)
         self.new(name.describe(*arguments), _LARGEST)
 
     def build(self) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 from handsim.errors import FormatError, unknown
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import SIDES, Side
-from retarget.human.sources import dexmv, hamer, keypoints, manus, saved, wilor
+from retarget.human.sources import dexmv, hamer, keypoints, manus, osmo, saved, wilor
 from retarget.human.sources.arrays import container
 
 
@@ -30,6 +30,7 @@ FORMATS: dict[str, Format] = {
     "wilor": wilor,
     "manus": manus,
     "dexmv": dexmv,
+    "osmo": osmo,
     "keypoints": keypoints,
 }
 """By name, the more particular first: the first to recognise a file reads it."""

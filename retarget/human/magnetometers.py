@@ -47,6 +47,10 @@ _FIRST_ADDRESSES = np.array([[12, 32], [8, 28], [4, 24], [0, 20], [16, 36]]).rav
 _CHOICES = 4
 
 
+class UnevenRowsError(InputError):
+    """Rows of a layout, but for some from which sensors are missing."""
+
+
 @dataclass(frozen=True, eq=False)
 class Readings:
     """A recording of the ten sensors; numbers keep the file's own precision.
@@ -93,7 +97,8 @@ def decode(values: Any, name: str) -> Readings:
         name: what to call them in a message.
 
     Raises:
-        InputError: the rows are of no layout, or not all of one; the message says which.
+        UnevenRowsError: some rows are of another length than most; the message says which.
+        InputError: the rows are of no layout.
     """
     times, rows = _split(values, name)
     body = _stack(rows, name)
@@ -155,7 +160,7 @@ def _stack(rows: Sequence[Any] | np.ndarray, name: str) -> Float[np.ndarray, "N 
     _require_body(shape, name)
     other = next((i for i, row in found.items() if row.shape != shape), None)
     if other is not None:
-        raise InputError(
+        raise UnevenRowsError(
             f"{name}: row {other} has shape {found[other].shape}, expected {shape} as most have; "
             "in a shorter row a sensor is missing and the others are shifted."
         )

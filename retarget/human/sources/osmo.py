@@ -125,7 +125,9 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     )
     streams = _frame_streams(arrays, clock) | _robot_streams(folder, clock)
     if readings is not None:
-        streams |= _glove_streams(readings, clock)
+        stamps = readings.times_ns
+        own = stamps is not None and not clock.assumed
+        streams |= glove_streams(readings, clock.seconds(stamps) if own else clock.pictures)
     motion = assemble(
         path, arrays["pred_keypoints_3d"], _SIDE, source, times=clock.times, streams=streams
     )
@@ -258,10 +260,13 @@ def _frame_streams(arrays: Mapping[str, np.ndarray], clock: PictureTimes) -> dic
     return {**streams, "picture": Stream(clock.times, clock.frames, "which picture it is, from 0")}
 
 
-def _glove_streams(readings: Readings, clock: PictureTimes) -> dict[str, Stream]:
-    """The magnetometers at their own times, or at the pictures'."""
-    stamps = readings.times_ns
-    times = clock.pictures if stamps is None or clock.assumed else clock.seconds(stamps)
+def glove_streams(readings: Readings, times: Float[np.ndarray, " N"]) -> dict[str, Stream]:
+    """What the glove recorded as streams "tactile" and, where it is known, others.
+
+    Args:
+        readings: of its sensors.
+        times: of the rows, on the clock of a motion [s].
+    """
     counts = f"raw counts, x y z of {', '.join(SENSORS)}"
     streams = {"tactile": Stream(times, readings.counts, counts)}
     if readings.sensor_times is not None:

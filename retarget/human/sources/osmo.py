@@ -125,9 +125,9 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     )
     streams = _frame_streams(arrays, clock) | _robot_streams(folder, clock)
     if readings is not None:
-        stamps = readings.times_ns
-        own = stamps is not None and not clock.assumed
-        streams |= glove_streams(readings, clock.seconds(stamps) if own else clock.pictures)
+        stamps = None if clock.assumed else readings.times_ns
+        times = clock.pictures if stamps is None else clock.seconds(stamps)
+        streams |= glove_streams(readings, times)
     motion = assemble(
         path, arrays["pred_keypoints_3d"], _SIDE, source, times=clock.times, streams=streams
     )

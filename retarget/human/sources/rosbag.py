@@ -128,9 +128,10 @@ def _picture(message: Any, name: str) -> np.ndarray:
     data = np.asarray(message.data, dtype=np.uint8)
     if message.step < line or data.size != message.step * height:
         raise FormatError(f"{name}: a picture of {width} × {height} px in {data.size} bytes.")
-    order = ">" if message.is_bigendian else "<"
     lines = np.ascontiguousarray(data.reshape(height, message.step)[:, :line])
-    picture = lines.view(np.dtype(dtype).newbyteorder(order)).astype(dtype)
+    picture: np.ndarray = lines.view(dtype)
+    if message.is_bigendian:
+        picture = picture.byteswap()
     if channels == 1:
         return picture
     colours = picture.reshape(height, width, channels)
@@ -139,10 +140,10 @@ def _picture(message: Any, name: str) -> np.ndarray:
 
 def _messages(path: str | Path, topic: str, type: str | None) -> Iterator[tuple[int, Any]]:
     """Times [ns] and messages of a topic; where `type` is None, the messages are not read."""
-    from rosbags.typesys import Stores, get_typestore
-
-    known = get_typestore(Stores.ROS2_HUMBLE)
     with _opened(path) as reader:
+        from rosbags.typesys import Stores, get_typestore
+
+        known = get_typestore(Stores.ROS2_HUMBLE)
         found = [connection for connection in reader.connections if connection.topic == topic]
         if not found:
             raise unknown("topic", topic, reader.topics)

@@ -56,7 +56,7 @@ class PickleFile:
                 raise ValueError(f"no opcode of pickles at byte {self._at}")
             name = opcode.name
             if name in _COUNTS:
-                yield name, self._block(int.from_bytes(self.read(_COUNTS[name]), "little"))
+                yield name, self.block(int.from_bytes(self.read(_COUNTS[name]), "little"))
             else:
                 yield name, None if opcode.arg is None else opcode.arg.reader(cast(IO[bytes], self))
 
@@ -77,7 +77,13 @@ class PickleFile:
         end = self._data.find(b"\n", self._at, self._at + LONGEST)
         return self.read(end + 1 - self._at if end >= 0 else len(self._view) - self._at)
 
-    def _block(self, size: int) -> bytes | memoryview:
+    def block(self, size: int) -> bytes | memoryview:
+        """The next `size` bytes, a view where they are many.
+
+        Raises:
+            RefusalError: the text is longer than `LONGEST`.
+            ValueError: the file is cut off.
+        """
         if size < BLOCK:
             piece: bytes | memoryview = self.read(size)
         else:

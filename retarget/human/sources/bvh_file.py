@@ -18,6 +18,7 @@ from handsim.errors import FormatError
 from retarget.human.sources.text import read_text
 
 _MOST_JOINTS = 2000
+_HUGE = 1e9
 _AXES = "XYZ"
 _POSITIONS = tuple(f"{axis}position" for axis in _AXES)
 _ROTATIONS = tuple(f"{axis}rotation" for axis in _AXES)
@@ -104,8 +105,7 @@ def _joints(text: str, path: Path) -> list[Joint]:
             elif words == ["}"]:
                 open_joints.pop()
             elif words[:1] == ["OFFSET"]:
-                x, y, z = (float(word) for word in words[1:])
-                joints[open_joints[-1]].offset = (x, y, z)
+                joints[open_joints[-1]].offset = _offset(words[1:])
             elif words[:1] == ["CHANNELS"]:
                 _set_channels(joints[open_joints[-1]], words, channels)
                 channels += len(words) - 2
@@ -116,6 +116,13 @@ def _joints(text: str, path: Path) -> list[Joint]:
     if not joints or open_joints:
         raise FormatError(f"{path} has a hierarchy that is not whole.")
     return joints
+
+
+def _offset(words: list[str]) -> tuple[float, ...]:
+    x, y, z = (float(word) for word in words)
+    if not all(abs(value) < _HUGE for value in (x, y, z)):
+        raise ValueError("offset")
+    return x, y, z
 
 
 def _set_channels(joint: Joint, words: list[str], first: int) -> None:
@@ -134,8 +141,10 @@ def _motion(text: str, channels: int, path: Path) -> tuple[float, np.ndarray]:
         values = np.array(lines[2].split() if len(lines) > 2 else [], dtype=np.float64)
     except (ValueError, IndexError) as error:
         raise FormatError(f"{path} has a damaged MOTION.") from error
-    if not period > 0 or frames < 1 or not np.isfinite(values).all():
+    if not 0 < period < _HUGE or frames < 1:
         raise FormatError(f"{path} has {frames} frames of {period} s, expected numbers above 0.")
+    if not np.all(np.abs(values) < _HUGE):
+        raise FormatError(f"{path} has a number in its MOTION that is not below {_HUGE:g}.")
     if values.size != frames * channels:
         raise FormatError(
             f"{path} declares {frames} frames of {channels} channels, but holds {values.size} "

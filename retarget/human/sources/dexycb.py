@@ -18,6 +18,7 @@ pose, and transl [m]; all zero where there is no hand. Objects are the streams "
 camera of a folder is the stream "camera" in the world. Frames are at 30 Hz, or at `fps`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,10 @@ def _calibration(sequence: Path, kind: str, meta: Mapping[str, Any], key: str) -
     """A folder of the dataset's calibration, by its name in the sequence's meta."""
     value = meta.get(key)
     name = value[0] if isinstance(value, list) and value else value
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,80}", name):
+        raise FormatError(
+            f"{sequence / _META} names no {key}, expected the end of a folder's name."
+        )
     return sequence.absolute().parents[1] / "calibration" / f"{kind}_{name}"
 
 

@@ -101,10 +101,13 @@ def _annotation(file: Path) -> Mapping[str, Any]:
 
 def _row(value: Any, shape: tuple[int, ...], key: str, path: Path) -> np.ndarray:
     """A row of `shape`, NaN where there is none, or the wrist alone."""
-    if value is None or (key == "handJoints3D" and np.shape(value) == (3,)):
+    if value is None:
         return np.full(shape, np.nan)
     numbers = as_numbers(value, f"{path.name}: {key}")
-    return as_numbers(numbers[..., 0] if numbers.shape == (*shape, 1) else numbers, key, shape)
+    if key == "handJoints3D" and numbers.shape == (3,):
+        return np.full(shape, np.nan)
+    column = numbers.shape == (*shape, 1)
+    return as_numbers(numbers[..., 0] if column else numbers, f"{path.name}: {key}", shape)
 
 
 def _parameters(rows: Mapping[str, np.ndarray], wrist: np.ndarray) -> ManoParameters | None:
@@ -131,7 +134,8 @@ def _objects(
 ) -> dict[str, Stream]:
     turns = _OPTICAL @ rotation_matrices(rows["objRot"])
     poses = from_matrices(turns, rows["objTrans"] @ _OPTICAL)
-    names = np.array([str(frame.get("objName") or "") for frame in frames])
+    said = [frame.get("objName") for frame in frames]
+    names = np.array([name if isinstance(name, str) else "" for name in said])
     streams = {}
     for name in dict.fromkeys(names[names != ""].tolist()):
         at = names == name

@@ -43,7 +43,8 @@ def from_quaternions(
     Raises:
         InputError: one is off unit length by more than 1 %; `name` is what to call them.
     """
-    norms = np.linalg.norm(quaternions, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(quaternions, axis=1, keepdims=True)
     if np.any(np.abs(norms - 1) > _UNIT_TOLERANCE):
         worst = norms[np.nanargmax(np.abs(norms - 1)), 0]
         raise InputError(f"{name}: a quaternion of length {worst:.3g}, expected 1.")

@@ -14,7 +14,6 @@ MCP, PIP and DIP of each finger, and the palm's centre. The thumb's CMC is none 
 rest position of the thumb's first joint, which the wrist carries.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +24,12 @@ from handsim.errors import FormatError, InputError
 from retarget.human.keypoints import COUNT, FINGERS, NAMES, Side, mirror
 from retarget.human.mano import rotation_matrices
 from retarget.human.recording import as_numbers
+from retarget.human.sources.json_files import first
 
 JOINTS = 22
 _DOF, _LANDMARKS, _BONES = 4, 21, 17
 _MILLIMETRE = 1e-3
+_HUGE = 1e4
 _ORDER = (
     *(f"{finger}_tip" for finger in FINGERS),
     *("wrist", "thumb_mcp", "thumb_ip"),
@@ -60,19 +61,22 @@ class Profile:
     weights: Float[np.ndarray, "21 17"]
 
 
-def read_profile(content: Mapping[str, Any], name: str) -> Profile:
+def read_profile(content: Any, name: str) -> Profile:
     """The profile in the JSON of a user profile.
 
     Raises:
         FormatError: it lacks an array.
-        InputError: a shape or a bone's number is wrong.
+        InputError: a shape or a number is wrong.
     """
-    model = content.get("hand_model")
+    model = first(content, ("hand_model",))
     if not isinstance(model, dict) or not set(_SHAPES) <= set(model):
         raise FormatError(f"{name} has no hand_model with {', '.join(_SHAPES)}.")
     arrays = {
         key: as_numbers(model[key], f"{name}: {key}", shape) for key, shape in _SHAPES.items()
     }
+    for key, array in arrays.items():
+        if not np.all(np.abs(array) < _HUGE):
+            raise InputError(f"{name}: {key} has a number that is not below {_HUGE:g}.")
     bones = arrays["landmark_rest_bone_indices"]
     if not np.isin(bones, np.arange(_BONES)).all():
         raise InputError(f"{name}: landmark_rest_bone_indices, expected bones 0 to {_BONES - 1}.")
@@ -124,7 +128,8 @@ def _bones(
     profile: Profile, angles: Float[np.ndarray, "T 22"]
 ) -> tuple[Float[np.ndarray, "T 17 3 3"], Float[np.ndarray, "T 17 3"]]:
     """How each bone has moved from its rest: rotation and translation [m]."""
-    local = rotation_matrices(angles[..., None] * profile.axes)
+    sane = np.where(np.abs(angles) < _HUGE, angles, np.nan)
+    local = rotation_matrices(sane[..., None] * profile.axes)
     turns = np.tile(np.eye(3), (len(angles), _BONES, 1, 1))
     moves = np.zeros((len(angles), _BONES, 3))
     for finger in range(len(FINGERS)):

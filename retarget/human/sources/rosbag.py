@@ -3,7 +3,7 @@
 A bag knows no hand. It gives what goes with one: `magnetometers` of ``/bowie/synced``, `pictures`
 to extract hands from, and their times, which belong beside a trial as ``frame_times.npy``:
 
-    bag = "session/rosbag2_00"
+    bag = "capture/rosbag2_00"
     np.save("trial/frame_times.npy", rosbag.receive_times(bag, "/camera/color/image_raw"))
 
 Messages have no stamps of their own there, so that the time at which the bag received one is its

@@ -22,11 +22,12 @@ from handsim.errors import FormatError
 from retarget.human.hand_trajectory import Camera, HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import SIDES, Side
 from retarget.human.mano import TIPS, rotation_matrices
+from retarget.human.mano_mesh import keypoints
 from retarget.human.mano_model import find_model
+from retarget.human.mano_poses import pose_from_vectors
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import container, read_npy
 from retarget.human.sources.assembly import assemble, choose_side, frame_period
-from retarget.human.sources.mano_parameters import hand_pose, keypoints
 from retarget.human.sources.poses import MEANING, from_matrices, from_vectors, inverted
 
 NAME = "arctic"
@@ -58,7 +59,7 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     mano = ManoParameters(
         rows["shape"],
         rotation_matrices(rows["rot"]),
-        hand_pose(model, rows["pose"], components=False, flat=False),
+        pose_from_vectors(model, rows["pose"], flat_hand=False),
         rows["trans"],
     )
     times = np.arange(len(mano)) * frame_period(fps)
@@ -134,9 +135,6 @@ def _egocentric(path: Path, times: np.ndarray) -> tuple[Camera | None, dict[str,
         raise FormatError(f"{file} has no {', '.join(sorted(missing))}.")
     turns = as_numbers(content["R_k_cam_np"], f"{file.name}: R_k_cam_np", (len(times), 3, 3))
     moves = as_numbers(content["T_k_cam_np"], f"{file.name}: T_k_cam_np", (len(times), 3, 1))
-    matrix = as_numbers(content["intrinsics"], f"{file.name}: intrinsics", (3, 3))
-    camera = Camera(
-        (float(matrix[0, 0]), float(matrix[1, 1])), (float(matrix[0, 2]), float(matrix[1, 2]))
-    )
+    camera = Camera.from_matrix(content["intrinsics"], f"{file.name}: intrinsics")
     poses = inverted(from_matrices(turns, moves[..., 0]))
     return camera, {"camera": Stream(times, poses, f"camera in the world: {MEANING}")}

@@ -1,19 +1,9 @@
 """BVH: hands of optical motion capture, one file of one hand, of both, or a folder of such files.
 
-Joints are recognised by their names, whatever their case and separators, once a side ("left",
-"right", "L_", "R_") and the word "hand" are taken off and "little" is read as pinky:
-
-    ============ ==================================================================
-    wrist        wrist, hand
-    thumb        CMC or 1, MCP or 2, IP or 3, tip or 4
-    a finger     MCP or 1, PIP or 2, DIP or 3, tip or 4
-    ============ ==================================================================
-
-each also with "FE" after it (a flexion axis), as ManipNet has them; its ``THUMB_CMC_FE`` is where
-the metacarpal meets the wrist, and ``THUMB_CMC_AA`` is left out. A tip is the joint of that name,
-or an End Site away from the last joint. Where the file has neither, as ManipNet's, it lies along
-the last bone, turned by the last joint, as far as trackers measure (`DISTAL`): `source.tips` says
-so. The side is in the joints' names, or in the file's.
+Joints are recognised by their names, see `bvh_names`. A tip is the joint of that name, or an End
+Site away from the last joint. Where the file has neither, as ManipNet's, it lies along the last
+bone, turned by the last joint, as far as trackers measure (`DISTAL`): `source.tips` says so. The
+side is in the joints' names, or in the file's.
 
 A BVH has no unit: it is the power of ten that brings wrist to last joint of the middle finger
 nearest to 0.16 m (ManipNet writes decimetres). In a folder, a file without fingers is an object:
@@ -22,7 +12,6 @@ left-handed (ManipNet's is Unity's): where named hands bend as only their mirror
 reversed, for objects and in their own frames too. What is y there, up by custom, is z here.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +35,7 @@ from retarget.human.mano import mirror_rotations
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
 from retarget.human.sources.bvh_file import Bvh, read_bvh
+from retarget.human.sources.bvh_names import keypoint_in, side_in
 from retarget.human.sources.poses import MEANING
 from retarget.human.sources.transforms import poses, upright, upright_matrices
 
@@ -56,18 +46,6 @@ DISTAL = {"thumb": 0.0273, "index": 0.0215, "middle": 0.0224, "ring": 0.0216, "p
 
 _WITHOUT_TIP = 0.16
 _SHOWN = 60
-_WORDS = {
-    "thumb": (("cmc", "1"), ("mcp", "2"), ("ip", "3"), ("tip", "4")),
-    **dict.fromkeys(FINGERS[1:], (("mcp", "1"), ("pip", "2"), ("dip", "3"), ("tip", "4"))),
-}
-_KEYPOINTS = {"wrist": WRIST, "": WRIST} | {
-    f"{finger}{word}": CHAINS[finger][place]
-    for finger in FINGERS
-    for place, words in enumerate(_WORDS[finger])
-    for word in words
-}
-"""Keypoints by what is left of a joint's name; nothing is left of "hand"."""
-_SIDE = re.compile(r"left|right|^l(?=_)|^r(?=_)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +108,12 @@ def _hands(bvh: Bvh, file: Path) -> Iterator[tuple[Side | None, _Hand]]:
     Raises:
         FormatError: a hand lacks a joint that is not a tip.
     """
-    of_file = _side_in(file.stem)
+    of_file = side_in(file.stem)
     sides: dict[Side | None, dict[int, int]] = {}
     for index, joint in enumerate(bvh.joints):
-        keypoint = _KEYPOINTS.get(_plain(joint.name)) if joint.name else None
+        keypoint = keypoint_in(joint.name)
         if keypoint is not None:
-            sides.setdefault(_side_in(joint.name) or of_file, {}).setdefault(keypoint, index)
+            sides.setdefault(side_in(joint.name) or of_file, {}).setdefault(keypoint, index)
     for side, joints in sides.items():
         if set(joints) == {WRIST}:
             continue
@@ -144,19 +122,6 @@ def _hands(bvh: Bvh, file: Path) -> Iterator[tuple[Side | None, _Hand]]:
         if missing:
             raise FormatError(f"{file} has no joint for {', '.join(missing)}. {_found(bvh)}")
         yield side, _Hand(bvh, {**_end_sites(bvh, joints), **joints})
-
-
-def _side_in(name: str) -> Side | None:
-    found = _SIDE.search(name)
-    if found is None:
-        return None
-    return "left" if found.group().lower().startswith("l") else "right"
-
-
-def _plain(name: str) -> str:
-    """A joint's name without namespace, side, separators, "hand" and "FE"."""
-    plain = _SIDE.sub("", name.rpartition(":")[2]).lower().replace("little", "pinky")
-    return re.sub("[^a-z0-9]|hand", "", plain).removesuffix("fe")
 
 
 def _end_sites(bvh: Bvh, joints: Mapping[int, int]) -> dict[int, int]:

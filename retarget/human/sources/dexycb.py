@@ -18,7 +18,6 @@ pose, and transl [m]; all zero where there is no hand. Objects are the streams "
 camera of a folder is the stream "camera" in the world. Frames are at 30 Hz, or at `fps`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,23 +25,28 @@ from typing import Any
 import numpy as np
 
 from handsim.errors import FormatError, MissingFileError
-from retarget.human.hand_trajectory import Camera, HandTrajectory, ManoParameters, Source, Stream
+from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import Side
-from retarget.human.mano import TIPS, rotation_matrices
+from retarget.human.mano import rotation_matrices
+from retarget.human.mano_mesh import keypoints
 from retarget.human.mano_model import ManoModel, find_model
+from retarget.human.mano_poses import pose_from_pca
 from retarget.human.recording import as_numbers
 from retarget.human.sources import ycb
 from retarget.human.sources.arrays import Archive, container
 from retarget.human.sources.assembly import assemble, choose_side, frame_period, parse_side
+from retarget.human.sources.dexycb_calibration import read_betas, read_camera
 from retarget.human.sources.hamer import frame_numbers
-from retarget.human.sources.mano_parameters import hand_pose, keypoints
 from retarget.human.sources.poses import MEANING, from_matrices, from_quaternions
 from retarget.human.sources.text import read_yaml
 
 NAME = "dexycb"
 
-LABEL_TIPS = "MANO vertices 745 317 444 556 673 (445 for 444 on a left hand)"
-"""The tips of ``joint_3d``: manopth's thumb, index, middle, ring, pinky."""
+TIP_VERTICES: dict[Side, tuple[int, ...]] = {
+    "left": (745, 317, 445, 556, 673),
+    "right": (745, 317, 444, 556, 673),
+}
+"""Vertices the toolkit (manopth) takes for tips: thumb, index, middle, ring, pinky."""
 
 _META, _POSES = "meta.yml", "pose.npz"
 _NO_HAND = -1.0
@@ -90,7 +94,7 @@ def _load_camera(
     joints[np.all(joints == _NO_HAND, axis=(1, 2))] = np.nan
     times = frame_numbers(labels) * period
     poses = [from_matrices(pose[..., :3], pose[..., 3]) for pose in rows["pose_y"].swapaxes(0, 1)]
-    camera, streams = _camera(path, meta)
+    camera, streams = read_camera(path, meta)
     try:
         mano = _parameters(rows["pose_m"][:, 0], path.parent, meta, find_model(side))
     except MissingFileError:
@@ -99,7 +103,7 @@ def _load_camera(
         path,
         joints,
         side,
-        _source(path, frame="camera", camera=camera, tips=LABEL_TIPS),
+        _source(path, side, frame="camera", camera=camera),
         times=times,
         mano=mano,
         streams={**streams, **_objects(names, poses, times, "camera")},
@@ -124,17 +128,18 @@ def _load_sequence(
     mano = _parameters(hands, path, meta, model)
     return assemble(
         path,
-        keypoints(model, mano),
+        keypoints(model, mano, TIP_VERTICES[side]),
         side,
-        _source(path, tips=TIPS),
+        _source(path, side),
         times=times,
         mano=mano,
         streams=_objects(names, poses, times, "world"),
     )
 
 
-def _source(path: Path, **known: Any) -> Source:
-    return Source(path.name, NAME, tracker="DexYCB", times_assumed=True, **known)
+def _source(path: Path, side: Side, **known: Any) -> Source:
+    tips = f"MANO vertices {' '.join(map(str, TIP_VERTICES[side]))}"
+    return Source(path.name, NAME, tracker="DexYCB", tips=tips, times_assumed=True, **known)
 
 
 def _labels(folder: Path) -> list[Path]:
@@ -149,17 +154,6 @@ def _names(meta: Mapping[str, Any]) -> list[str]:
     return [ycb.name(number) for number in numbers]
 
 
-def _calibration(sequence: Path, kind: str, meta: Mapping[str, Any], key: str) -> Path:
-    """A folder of the dataset's calibration, by its name in the sequence's meta."""
-    value = meta.get(key)
-    name = value[0] if isinstance(value, list) and value else value
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,80}", name):
-        raise FormatError(
-            f"{sequence / _META} names no {key}, expected the end of a folder's name."
-        )
-    return sequence.absolute().parents[1] / "calibration" / f"{kind}_{name}"
-
-
 def _parameters(
     hands: np.ndarray, sequence: Path, meta: Mapping[str, Any], model: ManoModel
 ) -> ManoParameters:
@@ -168,35 +162,14 @@ def _parameters(
     Raises:
         MissingFileError: the file of the subject's betas does not exist.
     """
-    file = _calibration(sequence, "mano", meta, "mano_calib") / "mano.yml"
-    if not file.is_file():
-        raise MissingFileError(f"No betas of the subject: {file} does not exist.")
-    betas = as_numbers(read_yaml(file).get("betas"), f"{file.name}: betas", (10,))
+    betas = read_betas(sequence, meta)
     rows = np.where(np.any(hands, axis=1, keepdims=True), hands, np.nan)
     return ManoParameters(
         np.tile(betas, (len(rows), 1)),
         rotation_matrices(rows[:, :3]),
-        hand_pose(model, rows[:, 3:48], components=True, flat=False),
+        pose_from_pca(model, rows[:, 3:48], flat_hand=False),
         rows[:, 48:],
     )
-
-
-def _camera(path: Path, meta: Mapping[str, Any]) -> tuple[Camera | None, dict[str, Stream]]:
-    """The camera of a folder: its intrinsics, and where it is in the world, if known."""
-    streams = {}
-    extrinsics = _calibration(path.parent, "extrinsics", meta, "extrinsics") / "extrinsics.yml"
-    if extrinsics.is_file():
-        known = read_yaml(extrinsics).get("extrinsics")
-        given = known.get(path.name) if isinstance(known, dict) else None
-        matrix = as_numbers(given, f"extrinsics of {path.name}", (12,)).reshape(1, 3, 4)
-        pose = from_matrices(matrix[..., :3], matrix[..., 3])
-        streams["camera"] = Stream(np.zeros(1), pose, f"camera in the world: {MEANING}")
-    file = extrinsics.parents[1] / "intrinsics" / f"{path.name}_640x480.yml"
-    color = read_yaml(file).get("color") if file.is_file() else None
-    if not isinstance(color, dict):
-        return None, streams
-    fx, fy, cx, cy = as_numbers([color.get(k) for k in ("fx", "fy", "ppx", "ppy")], file.name)
-    return Camera((float(fx), float(fy)), (float(cx), float(cy)), (640.0, 480.0)), streams
 
 
 def _objects(

@@ -22,10 +22,10 @@ from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Sourc
 from retarget.human.keypoints import Side
 from retarget.human.mano import TIPS, keypoints_from_mano, rotation_matrices
 from retarget.human.mano_model import find_model
+from retarget.human.mano_poses import pose_from_pca
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import Archive, container
 from retarget.human.sources.assembly import assemble, choose_side, frame_period
-from retarget.human.sources.mano_parameters import hand_pose
 from retarget.human.sources.poses import MEANING, from_vectors
 
 NAME = "grab"
@@ -101,7 +101,7 @@ def _parameters(params: Mapping[str, Any], side: Side, path: Path) -> ManoParame
         pose = rotation_matrices(full.reshape(-1, 15, 3))
     elif params.get("hand_pose") is not None:
         values = as_numbers(params["hand_pose"], f"{path.name}: hand_pose", (count, None))
-        pose = hand_pose(find_model(side), values, components=True, flat=True)
+        pose = pose_from_pca(find_model(side), values, flat_hand=True)
     else:
         raise FormatError(f"{path} has neither fullpose nor hand_pose of the {side} hand.")
     transl = as_numbers(params["transl"], f"{path.name}: transl", (count, 3))

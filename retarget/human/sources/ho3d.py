@@ -124,9 +124,7 @@ def _camera(frames: Sequence[Mapping[str, Any]], path: Path) -> Camera | None:
     given = next((frame["camMat"] for frame in frames if frame.get("camMat") is not None), None)
     if given is None:
         return None
-    matrix = as_numbers(given, f"{path.name}: camMat", (3, 3))
-    focal, center = (matrix[0, 0], matrix[1, 1]), (matrix[0, 2], matrix[1, 2])
-    return Camera((float(focal[0]), float(focal[1])), (float(center[0]), float(center[1])))
+    return Camera.from_matrix(given, f"{path.name}: camMat")
 
 
 def _objects(

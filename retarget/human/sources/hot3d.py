@@ -8,11 +8,8 @@ transl. ``umetrack_hand_pose_trajectory.jsonl`` has the same hands as UmeTrack's
 `umetrack`. MANO's are read where MANO's own files are found (`mano_model.find_model`), for the
 basis is in them, UmeTrack's elsewhere: `source.tracker` says which.
 
-Each camera has records of its own, those of one instant fractions of a millisecond apart: of
-records closer than `SAME` only the first is kept. Both hands have the same times.
-
-``dynamic_objects.csv`` and ``headset_trajectory.csv`` become the streams "object_<name>" and
-"headset"; names are those of ``object_library_instance.json``, or the objects' numbers.
+Both hands have the same times, those of the records' `instants`. The objects' and the headset's
+poses become streams, see `hot3d_objects`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,36 +20,27 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from handsim.errors import FormatError, InputError, MissingFileError
-from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
+from handsim.errors import FormatError, MissingFileError
+from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source
 from retarget.human.keypoints import SIDES, Side
 from retarget.human.mano import TIPS
+from retarget.human.mano_mesh import keypoints
 from retarget.human.mano_model import ManoModel, find_model
+from retarget.human.mano_poses import pose_from_pca
 from retarget.human.recording import as_numbers
 from retarget.human.sources import umetrack
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
+from retarget.human.sources.hot3d_objects import NANOSECOND, instants, read_objects
 from retarget.human.sources.json_files import first, read_json
-from retarget.human.sources.mano_parameters import hand_pose, keypoints
-from retarget.human.sources.poses import MEANING, from_quaternions
-from retarget.human.sources.text import read_table
+from retarget.human.sources.poses import from_quaternions
 
 NAME = "hot3d"
-
-SAME = 1e-3
-"""Records closer than this [s] are of one instant."""
 
 _MANO = "mano_hand_pose_trajectory.jsonl"
 _UMETRACK = "umetrack_hand_pose_trajectory.jsonl"
 _PROFILE = "umetrack_hand_user_profile.json"
-_OBJECTS, _HEADSET = "dynamic_objects.csv", "headset_trajectory.csv"
-_LIBRARY = "object_library_instance.json"
 _KEYS: dict[Side, str] = {"left": "0", "right": "1"}
-_COLUMNS = (
-    *("object_uid", "timestamp[ns]", "t_wo_x[m]", "t_wo_y[m]", "t_wo_z[m]"),
-    *("q_wo_w", "q_wo_x", "q_wo_y", "q_wo_z"),
-)
-_NANOSECOND = 1e-9
 
 
 def recognises(path: Path) -> bool:
@@ -91,9 +79,9 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
         points,
         side,
         source,
-        times=stamps * _NANOSECOND,
+        times=stamps * NANOSECOND,
         mano=mano,
-        streams=_objects(path, float(stamps[0])),
+        streams=read_objects(path, float(stamps[0])),
     )
 
 
@@ -116,7 +104,7 @@ def _model(path: Path, side: Side) -> ManoModel | None:
 
 def _parameters(hands: Sequence[Any], model: ManoModel) -> ManoParameters:
     turns, transl = _wrists(hands)
-    pose = hand_pose(model, _rows(hands, ("pose",), 15), components=True, flat=False)
+    pose = pose_from_pca(model, _rows(hands, ("pose",), 15), flat_hand=False)
     return ManoParameters(_rows(hands, ("betas",), 10), turns, pose, transl)
 
 
@@ -140,17 +128,8 @@ def _records(file: Path) -> tuple[Float[np.ndarray, " T"], list[Mapping[str, Any
         raise FormatError(f"{file} has no records.")
     found.sort(key=lambda record: record[0])
     stamps = np.array([stamp for stamp, _ in found])
-    kept = _instants(stamps)
+    kept = instants(stamps)
     return stamps[kept], [found[index][1] for index in kept]
-
-
-def _instants(stamps: Float[np.ndarray, " N"]) -> list[int]:
-    """The first of all increasing times [ns] that are closer than `SAME` to it."""
-    kept: list[int] = []
-    for index, stamp in enumerate(stamps):
-        if not kept or stamp - stamps[kept[-1]] >= SAME / _NANOSECOND:
-            kept.append(index)
-    return kept
 
 
 def _rows(hands: Sequence[Any], keys: Sequence[str], width: int) -> Float[np.ndarray, "T width"]:
@@ -177,37 +156,3 @@ def _wrists(
     if seen.any():
         turns[seen] = Rotation.from_quat(rows[seen, 3:], scalar_first=True).as_matrix()
     return turns, position
-
-
-def _objects(path: Path, start: float) -> dict[str, Stream]:
-    """The poses of each object, by its name, and of the headset."""
-    names = read_json(path / _LIBRARY) if (path / _LIBRARY).is_file() else {}
-    streams = {}
-    for uid, stream in _table(path / _OBJECTS, start).items():
-        name = first(first(names, (uid,)), ("instance_name",))
-        streams[f"object_{name if isinstance(name, str) else uid}"] = stream
-    for stream in _table(path / _HEADSET, start).values():
-        streams["headset"] = stream
-    return streams
-
-
-def _table(file: Path, start: float) -> dict[str, Stream]:
-    """The poses in the world of each thing in a table, by its number; none without the file."""
-    if not file.is_file():
-        return {}
-    rows: dict[str, list[list[str]]] = {}
-    for uid, *row in read_table(file, _COLUMNS):
-        rows.setdefault(uid, []).append(row)
-    streams = {}
-    for uid, cells in rows.items():
-        try:
-            stamps = np.array([float(line[0]) for line in cells])
-            numbers = np.array([line[1:] for line in cells], dtype=np.float64)
-        except (ValueError, OverflowError) as error:
-            raise InputError(f"{file.name}: {uid} has a cell that is no number.") from error
-        order = np.argsort(stamps, kind="stable")
-        kept = order[_instants(stamps[order])]
-        poses = from_quaternions(numbers[kept, 3:], numbers[kept, :3], file.name)
-        times = (stamps[kept] - start) * _NANOSECOND
-        streams[uid] = Stream(times, poses, f"{file.stem} in the world: {MEANING}")
-    return streams

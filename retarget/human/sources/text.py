@@ -22,7 +22,9 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
     Raises:
         FormatError: it has more than `largest` bytes, cannot be read, or is no such text.
     """
-    size = path.stat().st_size if path.is_file() else 0
+    if path.exists() and not path.is_file():
+        raise FormatError(f"{path} is no file.")
+    size = path.stat().st_size if path.exists() else 0
     if size > largest:
         raise FormatError(f"{path} has {size} bytes, expected at most {largest} of such a text.")
     try:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from handsim.errors import FormatError, InputError
+from handsim.errors import FormatError
 from retarget.human.hand_trajectory import Camera, HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import SIDES, Side
 from retarget.human.mano import TIPS, mirror_rotations, rest_wrist
@@ -65,6 +65,8 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     times = (numbers - numbers[:1]) * frame_period(fps)
     extrinsics = as_numbers(content["extrinsics"], f"{path.name}: extrinsics", (count, 4, 4))
     camera = inverted(from_matrices(extrinsics[:, :3, :3], extrinsics[:, :3, 3]))
+    given = content.get("intrinsics")
+    lens = None if given is None else Camera.from_matrix(given, f"{path.name}: intrinsics")
     return assemble(
         path,
         hand["joints_worldspace"],
@@ -76,7 +78,7 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
             metric=False,
             tips=TIPS,
             times_assumed=True,
-            camera=_camera(content.get("intrinsics"), path),
+            camera=lens,
         ),
         times=times,
         valid=hand["kept_frames"],
@@ -121,17 +123,6 @@ def _parameters(hand: Mapping[str, np.ndarray], side: Side) -> ManoParameters:
         shown = kept.reshape(len(kept), *[1] * (values.ndim - 1))
         rows[name] = np.where(shown, values, np.nan)
     return ManoParameters(**rows)
-
-
-def _camera(intrinsics: Any, path: Path) -> Camera | None:
-    if intrinsics is None:
-        return None
-    matrix = as_numbers(intrinsics, f"{path.name}: intrinsics", (3, 3))
-    if not (matrix[0, 0] > 0 and matrix[1, 1] > 0):
-        raise InputError(f"{path.name}: intrinsics with focal lengths that are not positive.")
-    return Camera(
-        (float(matrix[0, 0]), float(matrix[1, 1])), (float(matrix[0, 2]), float(matrix[1, 2]))
-    )
 
 
 def _text(content: Any, side: Side, times: np.ndarray) -> dict[str, Stream]:

@@ -9,10 +9,10 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import FormatError, InputError, MissingFileError
-from retarget.human.keypoints import bone_lengths
-from retarget.human.mano import keypoints_from_mano, rotation_matrices
-from retarget.human.sources import load, load_hands
-from retarget.human.sources.mano_parameters import keypoints, rest_keypoints
+from retarget.human.keypoints import TIPS
+from retarget.human.mano import TIP_VERTICES, rotation_matrices
+from retarget.human.mano_mesh import keypoints
+from retarget.human.sources import dexycb, load, load_hands
 from tests.retarget.human import planted, synthetic_mano
 from tests.retarget.human.sources import test_hot3d as hot3d
 
@@ -24,9 +24,17 @@ SIDES = ("left", "right")
 def mano_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mano")
     for side in SIDES:
-        content = pickle.dumps(synthetic_mano.content(side))
+        content = pickle.dumps(mano_content(side))
         (folder / f"MANO_{side.upper()}.pkl").write_bytes(content)
     return folder
+
+
+def mano_content(side):
+    """Made up, its tips where DexYCB's toolkit looks for them too."""
+    content = synthetic_mano.content(side)
+    for name in ("v_template", "shapedirs", "posedirs", "weights"):
+        content[name][list(dexycb.TIP_VERTICES[side])] = content[name][list(TIP_VERTICES)]
+    return content
 
 
 @pytest.fixture
@@ -50,22 +58,13 @@ def vectors(side):
 def assert_planted(motion, side, seen=slice(None)):
     truth = planted.parameters(side, COUNT)
     expected = planted.keypoints(side, COUNT)
-    np.testing.assert_allclose(motion.keypoints[seen], expected[seen], atol=1e-6)
+    joints = np.setdiff1d(np.arange(21), TIPS)
+    found = motion.keypoints[seen]
+    np.testing.assert_allclose(found[:, joints], expected[seen][:, joints], atol=1e-6)
+    assert np.abs(found - expected[seen]).max() < 0.03
     for name in ("global_orient", "hand_pose", "transl"):
         found = getattr(motion.mano, name)[seen]
         np.testing.assert_allclose(found, getattr(truth, name)[seen], atol=1e-6)
-
-
-def test_keypoints_have_the_shape_that_betas_say():
-    model, truth = synthetic_mano.model(), planted.parameters("right", COUNT)
-    betas = np.zeros((COUNT, 10))
-    betas[3:, 0] = 2.0
-    shaped = type(truth)(betas, truth.global_orient, truth.hand_pose, truth.transl)
-    found = keypoints(model, shaped)
-    np.testing.assert_allclose(found[:3], keypoints_from_mano(truth, "right")[:3], atol=1e-9)
-    lengths = bone_lengths(rest_keypoints(model, betas[-1]))
-    np.testing.assert_allclose(bone_lengths(found[3:]), np.tile(lengths, (3, 1)), atol=1e-9)
-    assert np.ptp(lengths - bone_lengths(rest_keypoints(model, betas[0]))) > 1e-3
 
 
 def write_arctic(folder, sides=SIDES, beside=True):
@@ -308,8 +307,7 @@ def test_hot3d_by_mano(tmp_path, side, mano_folder, monkeypatch):
     pose = (coefficients @ model.components[:15] + model.mean).reshape(-1, 15, 3)
     np.testing.assert_allclose(motion.mano.hand_pose, rotation_matrices(pose), atol=1e-12)
     np.testing.assert_allclose(motion.mano.transl, hot3d.wrists(side)[1], atol=1e-12)
-    expected = keypoints_from_mano(motion.mano, side)
-    np.testing.assert_allclose(motion.keypoints, expected, atol=1e-9)
+    np.testing.assert_allclose(motion.keypoints, keypoints(model, motion.mano), atol=1e-9)
     assert (motion.source.tracker, len(motion)) == ("HOT3D (MANO)", hot3d.COUNT)
     monkeypatch.delenv("HANDSIM_MANO")
     (folder / "umetrack_hand_pose_trajectory.jsonl").unlink()

@@ -6,7 +6,7 @@ from typing import Protocol
 from handsim.errors import FormatError, unknown
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import SIDES, Side
-from retarget.human.sources import dexmv, hamer, keypoints, manus, saved, wilor
+from retarget.human.sources import dexmv, extraction, hamer, keypoints, manus, saved, wilor
 from retarget.human.sources.arrays import container
 
 
@@ -25,6 +25,7 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {
+    "extraction": extraction,
     "handsim": saved,
     "hamer": hamer,
     "wilor": wilor,

@@ -63,6 +63,18 @@ def test_what_was_seen_is_the_motion_of_each_hand(video):
         assert len(archive["further"]) == len(archive["track"]) == 70 + 45
 
 
+def test_pictures_are_frames_without_times(video, tmp_path):
+    frames = np.load(video)
+    for k in (0, 1, 2, 10):
+        with (tmp_path / f"{k}.png").open("wb") as stream:
+            np.save(stream, frames[k])
+    made = extract(tmp_path, tmp_path / "out.npz", python=sys.executable)
+    motion = load(made.file, side="left", fps=10)
+    np.testing.assert_allclose(motion.times, [0, 0.1, 0.2, 1.0])
+    np.testing.assert_allclose(motion.palm_keypoints, frames[[0, 1, 2, 10], 1], atol=1e-12)
+    assert motion.source.times_assumed
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(video, monkeypatch):
     whole = run(video, "whole").file.read_bytes()

@@ -216,7 +216,7 @@ def follow(
     except KeyboardInterrupt:
         pass
     if not steps:
-        raise InputError("No frame was followed, expected a hand in view for longer.")
+        raise InputError(f"No frame was followed, expected a {hand.side} hand in view for longer.")
     return _session(hand, steps, known)
 
 

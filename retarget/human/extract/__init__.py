@@ -80,7 +80,7 @@ def extract(
     """
     if backend not in BACKENDS:
         raise unknown("backend", backend, BACKENDS)
-    out = Path(out).with_suffix(".npz")
+    out = Path(out)
     job = job_of(source, backend, dict(options or {}))
     interpreter = Path(python) if python else venvs.find_or_make(backend, say)
     with work_folder(out, job) as folder:

@@ -36,7 +36,7 @@ def video(shared):
 
 @pytest.fixture(scope="module")
 def extracted(video, python, tmp_path_factory):
-    return extract(video, tmp_path_factory.mktemp("whole") / "whole", python=python)
+    return extract(video, tmp_path_factory.mktemp("whole") / "whole.npz", python=python)
 
 
 def cut(video, out, *filters):
@@ -87,9 +87,9 @@ def test_killed_it_goes_on_and_ends_with_the_same_bytes(
 
 
 def test_in_the_mirror_it_is_the_other_hand(video, python, tmp_path):
-    plain = load(extract(cut(video, tmp_path / "a.mp4"), tmp_path / "a", python=python).file)
+    plain = load(extract(cut(video, tmp_path / "a.mp4"), tmp_path / "a.npz", python=python).file)
     mirrored = cut(video, tmp_path / "b.mp4", "-vf", "hflip")
-    motion = load(extract(mirrored, tmp_path / "b", python=python).file)
+    motion = load(extract(mirrored, tmp_path / "b.npz", python=python).file)
     assert (plain.side, motion.side) == ("right", "left")
     away = motion.palm_keypoints - mirror(plain.palm_keypoints, axis=1)
     assert np.median(np.linalg.norm(away, axis=-1)) < 0.010
@@ -100,8 +100,8 @@ def test_pictures_and_a_folder_of_them_are_the_same(video, python, tmp_path):
     folder.mkdir()
     cut(video, folder / "%d.png", "-vf", "fps=6")
     files = [folder / f"{k}.png" for k in range(1, 13)]
-    one = extract(folder, tmp_path / "one", python=python).file
-    several = extract(files, tmp_path / "several", python=python).file
+    one = extract(folder, tmp_path / "one.npz", python=python).file
+    several = extract(files, tmp_path / "several.npz", python=python).file
     assert one.read_bytes() == several.read_bytes()
     motion = load(one, fps=6)
     assert (motion.side, len(motion), motion.duration) == ("right", 12, pytest.approx(11 / 6))
@@ -126,8 +126,8 @@ def test_the_stream_sees_the_same_hand(extracted, video, python):
 )
 def test_wrong_options_and_files_are_refused(video, python, tmp_path, options, message):
     with pytest.raises(WorkerError, match=message):
-        extract(video, tmp_path / "out", python=python, options=options)
+        extract(video, tmp_path / "out.npz", python=python, options=options)
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     with pytest.raises(WorkerError, match="no video that OpenCV can open"):
-        extract(text, tmp_path / "out", python=python)
+        extract(text, tmp_path / "out.npz", python=python)

@@ -15,6 +15,7 @@ from retarget.human.sources import (
     dexycb,
     dgrasp,
     egodex,
+    extraction,
     grab,
     hamer,
     ho3d,
@@ -48,6 +49,7 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {
+    "extraction": extraction,
     "handsim": saved,
     "hamer": hamer,
     "wilor": wilor,

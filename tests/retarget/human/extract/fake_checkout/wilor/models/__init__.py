@@ -1,0 +1,3 @@
+from hamer.models import HAMER as WiLoR
+
+__all__ = ["WiLoR"]

@@ -6,24 +6,45 @@ it stopped. `extract` starts it, tells the hands of one person from another's (`
 writes a single `.npz`, which `retarget.load` reads (`retarget.human.sources.extraction`).
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handsim.errors import unknown
+from handsim.errors import InputError, unknown
 from handsim.files import save_npz
 from retarget.human.extract import venvs
 from retarget.human.extract.chunks import Meta, read_chunks, read_meta
-from retarget.human.extract.job import Job, job_of, work_folder
+from retarget.human.extract.job import CHUNK, Job, job_of, work_folder
 from retarget.human.extract.tracking import follow_hands
 from retarget.human.extract.worker_process import run, script
 from retarget.human.sources.extraction import KIND, SCHEMA
 
-__all__ = ["BACKENDS", "extract"]
+__all__ = ["BACKENDS", "Extraction", "extract", "parse_options"]
 
-BACKENDS = ("mediapipe", "hamer", "wilor")
+BACKENDS = tuple(CHUNK)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What `extract` made.
+
+    Attributes:
+        file: the `.npz`.
+        frames: how many there were.
+        seen: side → in how many of them such a hand was.
+    """
+
+    file: Path
+    frames: int
+    seen: Mapping[str, int]
+
+    def __str__(self) -> str:
+        seen = ", ".join(f"a {side} hand in {count}" for side, count in self.seen.items())
+        return f"{self.file}: {self.frames} frames, {seen}"
 
 
 def extract(
@@ -33,7 +54,7 @@ def extract(
     python: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     progress: bool = False,
-) -> Path:
+) -> Extraction:
     """Find the hands in a video or in pictures and write all that the backend says of them.
 
     The work is kept in `<out>.work` until it is done: the same call goes on after a crash, and ends
@@ -46,9 +67,6 @@ def extract(
         python: the interpreter that runs the backend; None for the one `venvs.find` finds.
         options: the backend's own, see the docstring of its worker.
         progress: whether to show a bar.
-
-    Returns:
-        `out`, with its suffix.
 
     Raises:
         UnknownNameError: there is no such backend.
@@ -65,11 +83,30 @@ def extract(
     with work_folder(out, job) as folder:
         run(interpreter, script(backend), folder, progress)
         meta = read_meta(folder)
-        _assemble(out, job, meta, read_chunks(folder, meta.frames, job.chunk))
-    return out
+        seen = _assemble(out, job, meta, read_chunks(folder, meta.frames, job.chunk))
+    return Extraction(out, meta.frames, seen)
 
 
-def _assemble(out: Path, job: Job, meta: Meta, rows: Mapping[str, np.ndarray]) -> None:
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """A backend's options as typed: "hands=1" is {"hands": 1}; what is not JSON is a string.
+
+    Raises:
+        InputError: one is not of the form name=value.
+    """
+    parsed: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not (name and equals):
+            raise InputError(f"option {option!r}, expected name=value.")
+        try:
+            parsed[name] = json.loads(value)
+        except ValueError:
+            parsed[name] = value
+    return parsed
+
+
+def _assemble(out: Path, job: Job, meta: Meta, rows: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Write the file; says in how many frames each side was seen."""
     times = np.arange(meta.frames) if meta.times is None else meta.times
     hands = follow_hands(times[rows["frame"]], rows["box"], rows["right"], rows["score"])
     header = {
@@ -85,3 +122,7 @@ def _assemble(out: Path, job: Job, meta: Meta, rows: Mapping[str, np.ndarray]) -
     if meta.times is not None:
         arrays["times"] = meta.times
     save_npz(out, header, arrays)
+    right = hands.right[hands.track] & (hands.track >= 0)
+    left = ~hands.right[hands.track] & (hands.track >= 0)
+    sides = {"left": left, "right": right}
+    return {side: len(np.unique(rows["frame"][own])) for side, own in sides.items()}

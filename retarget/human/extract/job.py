@@ -12,7 +12,7 @@ from handsim.errors import InputError, MissingFileError, OutputError
 from handsim.files import replacing
 
 SCHEMA = 1
-CHUNK = 64
+CHUNK = {"mediapipe": 256, "hamer": 64, "wilor": 64}
 """Frames a file of a worker's results: what is lost at most when it is cut off."""
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Suffixes of pictures; any other file is taken for a video."""
@@ -36,7 +36,7 @@ class Job:
     files: tuple[Path, ...]
     is_video: bool
     options: Mapping[str, Any]
-    chunk: int = CHUNK
+    chunk: int
 
     def as_json(self) -> str:
         """The content of `job.json`; it changes when a file does."""
@@ -79,7 +79,8 @@ def job_of(
         raise InputError(
             f"{videos[0].name if videos else 'nothing'}: expected one video or pictures."
         )
-    return Job(backend, tuple(path.resolve() for path in paths), bool(videos), options)
+    files = tuple(path.resolve() for path in paths)
+    return Job(backend, files, bool(videos), options, CHUNK[backend])
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:

@@ -33,7 +33,7 @@ def run(python: Path, worker: Path, folder: Path, progress: bool = False) -> Non
 
     Raises:
         MissingExtraError: the interpreter cannot be run.
-        WorkerError: the worker failed.
+        WorkerError: the worker failed; what it has done is kept.
     """
     log = folder / LOG
     with (
@@ -102,8 +102,7 @@ def require_success(process: subprocess.Popen[str], worker: Path, said: str, log
     code = process.wait()
     if code or said:
         raise WorkerError(
-            f"The {worker.stem} worker ended with exit code {code}: {said or _last_words(log)} "
-            f"(log: {log}; the same command goes on from here)"
+            f"The {worker.stem} worker ended with exit code {code}: {said or _last_words(log)}"
         )
 
 

@@ -1,7 +1,7 @@
 """Worker: hands in a video or in pictures by MediaPipe (`mediapipe.solutions.hands`), offline.
 
     PYTHON -I mediapipe.py JOBFOLDER
-    PYTHON -I mediapipe.py --stream '{"source": 0, "hands": 1}'
+    PYTHON -I mediapipe.py --stream '{"source": 0, "options": {"hands": 1}}'
 
 Options of a job: `hands` (2), how many to look for at most. In a video each hand is followed from
 frame to frame; every chunk follows anew, from `WARM_UP` frames before its first, so that a chunk is
@@ -21,6 +21,7 @@ import os
 import sys
 import threading
 import time
+import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -143,10 +144,21 @@ class Pictures:
         return {"times": None, "fps": None, "width": self.width, "height": self.height}
 
 
+def hands_of(options: dict[str, Any], default: int) -> int:
+    """How many hands to look for; there is no other option."""
+    unknown = sorted(set(options) - {"hands"})
+    if unknown:
+        raise RefusalError(f"unknown option {unknown[0]!r}. Available: hands.")
+    hands = options.get("hands", default)
+    if not isinstance(hands, int) or hands < 1:
+        raise RefusalError(f"hands: {hands!r}, expected 1 or more.")
+    return hands
+
+
 def work(folder: Path, report: Callable[..., None]) -> None:
     """Do the job in `folder`."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    hands = int(job["options"].get("hands", 2))
+    hands = hands_of(job["options"], 2)
     frames = Video(job["video"]) if job["video"] else Pictures(job["images"])
     follower = Follower(folder, job["chunk"], hands, static=not job["video"])
     count = 0
@@ -224,8 +236,12 @@ class Follower:
 
 
 def whole(path: Path) -> bool:
-    """Whether a chunk was written."""
-    return path.exists()
+    """Whether a chunk was written, and can be read."""
+    try:
+        with np.load(path) as chunk:
+            return bool(chunk["frame"].ndim == 1)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
 
 
 def put(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -276,10 +292,10 @@ class Newest:
             yield frame
 
 
-def stream(options: dict[str, Any], report: Callable[..., None]) -> None:
+def stream(source: int | str, options: dict[str, Any], report: Callable[..., None]) -> None:
     """Write a line for each frame until the video ends or nobody reads."""
-    frames = Newest(options["source"])
-    detector = new_detector(int(options.get("hands", 1)), static=False)
+    detector = new_detector(hands_of(options, 1), static=False)
+    frames = Newest(source)
     for captured, picture in frames:
         hands = [
             {
@@ -303,7 +319,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         if arguments[0] == "--stream":
-            stream(json.loads(arguments[1]), report)
+            stream(**json.loads(arguments[1]), report=report)
         else:
             work(Path(arguments[0]), report)
     except RefusalError as refusal:

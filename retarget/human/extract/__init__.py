@@ -107,7 +107,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
 
 def _assemble(out: Path, job: Job, meta: Meta, rows: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Write the file; says in how many frames each side was seen."""
-    times = np.arange(meta.frames) if meta.times is None else meta.times
+    times = np.arange(meta.frames, dtype=np.float64) if meta.times is None else meta.times
     hands = follow_hands(times[rows["frame"]], rows["box"], rows["right"], rows["score"])
     header = {
         "kind": KIND,

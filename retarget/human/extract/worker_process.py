@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.progress import Progress
 
@@ -82,7 +82,7 @@ def started(
                     process.terminate()
 
 
-def _objects(lines: IO[str]) -> Iterator[dict[str, Any]]:
+def _objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The lines that are objects of JSON; a library's chatter is passed over."""
     for line in lines:
         try:

@@ -159,7 +159,7 @@ def options(data, checkpoint, scene, **more):
 
 
 def run(tmp_path, scene, asked, backend="hamer"):
-    return extract(scene[0], tmp_path / "out.npz", backend, PYTHON, asked)
+    return extract(scene[0], tmp_path / "out.npz", backend, PYTHON, asked).file
 
 
 def columns(path):
@@ -233,7 +233,7 @@ def test_masks_are_boxes(tmp_path, data, checkpoint, scene):
     asked = options(
         data, checkpoint, scene, detector="sam2", boxes=None, masks=str(tmp_path / "masks")
     )
-    by_masks = columns(extract(scene[0], tmp_path / "masks.npz", "hamer", PYTHON, asked))[1]
+    by_masks = columns(run(tmp_path, scene, asked))[1]
     assert np.array_equal(by_boxes["box"], by_masks["box"])
     assert np.array_equal(by_boxes["keypoints_2d"], by_masks["keypoints_2d"])
 

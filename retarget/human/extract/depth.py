@@ -10,7 +10,6 @@ A window does not count when it is mostly holes or its depths are spread, as on 
 frame counts when two keypoints agree, and it agrees with the rest of the motion.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from jaxtyping import Float
 
 from handsim.errors import InputError
 from handsim.files import load_npz, save_npz
-from retarget.human.extract.depth_maps import FARTHEST
+from retarget.human.extract.depth_maps import FARTHEST, Maps
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import WRIST
 from retarget.human.pinhole import in_world, placed, project, translations
@@ -43,7 +42,7 @@ LONGEST_GAP = 0.3
 
 def with_depth(
     motion: HandTrajectory,
-    maps: Sequence[np.ndarray],
+    maps: Maps,
     camera: Camera,
     T_world_camera: Values | None = None,
     inset: float = 0.0,
@@ -78,7 +77,7 @@ def with_depth(
 
 def measure_extraction(
     path: str | Path,
-    maps: Sequence[np.ndarray],
+    maps: Maps,
     camera: Camera,
     T_world_camera: Values | None = None,
     inset: float = 0.0,
@@ -112,7 +111,7 @@ def measure_extraction(
 
 
 def _measure(
-    motion: HandTrajectory, maps: Sequence[np.ndarray], camera: Camera, inset: float
+    motion: HandTrajectory, maps: Maps, camera: Camera, inset: float
 ) -> tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, " T"]]:
     """The wrist in the camera's frame [m] and the scale of the hand; NaN where not known."""
     if len(maps) != len(motion):

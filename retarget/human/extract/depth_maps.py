@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ FARTHEST = 5.0
 MILLIMETRES = 1e-3
 
 
-class DepthMaps(Sequence[np.ndarray]):
+class DepthMaps:
     """Depth pictures (H, W) [m], NaN where there is no depth, read one by one when asked for."""
 
     def __init__(self, count: int, read: Callable[[int], np.ndarray]) -> None:
@@ -27,7 +27,7 @@ class DepthMaps(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+    def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < self._count:
             raise IndexError(index)
         depth = np.asarray(self._read(index), dtype=np.float64)
@@ -35,8 +35,9 @@ class DepthMaps(Sequence[np.ndarray]):
             raise FormatError(f"depth map {index} has shape {depth.shape}, expected (H, W).")
         return np.where((depth > 0) & (depth < FARTHEST), depth, np.nan)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(self._count))
+
+Maps = DepthMaps | Sequence[np.ndarray]
+"""Depth pictures (H, W) [m], a frame each."""
 
 
 def read_depth(
@@ -119,9 +120,7 @@ def _load(path: Path) -> np.ndarray:
     return values
 
 
-def registered(
-    maps: Sequence[np.ndarray], source: Camera, target: Camera, T_target_source: Values
-) -> DepthMaps:
+def registered(maps: Maps, source: Camera, target: Camera, T_target_source: Values) -> DepthMaps:
     """Depth pictures as another camera would see them: an infrared one's as the colour camera's.
 
     Each depth is carried to the pixel of the other camera that it falls on; the nearest one stays.

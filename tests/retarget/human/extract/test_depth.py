@@ -51,10 +51,10 @@ def truth(side="right"):
 def guess(motion, scale):
     """What a tracker says that sees the hand where it is, of another size and distance."""
     scale = np.broadcast_to(scale, len(motion))
-    shape = motion.keypoints * scale[:, None, None]
-    return type(motion).from_keypoints(
-        motion.times, shape, motion.side, mano=motion.mano, source=GUESS
-    )
+    points = motion.keypoints * scale[:, None, None]
+    rest = motion.keypoints[:, 0] - motion.mano.transl
+    mano = replace(motion.mano, transl=points[:, 0] - rest)
+    return type(motion).from_keypoints(motion.times, points, motion.side, mano=mano, source=GUESS)
 
 
 def maps(motion, behind=2.0, camera=CAMERA):
@@ -79,7 +79,8 @@ def test_a_planted_hand_is_recovered(side):
     assert np.abs(found.keypoints - true.keypoints).max() < 5e-3
     scale = found.streams["hand_scale"].values
     assert scale == pytest.approx(1 / factor, rel=5e-3)
-    assert found.mano.transl == pytest.approx(found.keypoints[:, 0] - true.keypoints[:, 0] + true.mano.transl)
+    rest = true.keypoints[:, 0] - true.mano.transl
+    assert found.keypoints[:, 0] - found.mano.transl == pytest.approx(rest)
 
 
 def test_the_hand_is_seen_exactly_where_it_was():
@@ -128,7 +129,7 @@ def test_a_plane_before_the_camera_is_found_through_holes_and_noise():
     true, rng = truth(), np.random.default_rng(3)
     flat = true.keypoints.copy()
     flat[..., 2] = 0.6
-    motion = type(true).from_keypoints(true.times, flat, "right", source=GUESS)
+    motion = type(true).from_keypoints(true.times, flat, "right", mano=true.mano, source=GUESS)
     pictures = []
     for _ in range(COUNT):
         depth = 0.6 + rng.normal(0, 0.003, (HEIGHT, WIDTH))
@@ -150,7 +151,9 @@ def test_an_inset_puts_the_joints_behind_the_skin():
     assert moved == pytest.approx(np.full((COUNT, len(MEASURED)), 0.01), abs=2e-3)
 
 
-@pytest.mark.parametrize("what", ["holes", "an object before it", "the wall behind it", "a frayed edge"])
+@pytest.mark.parametrize(
+    "what", ["holes", "an object before it", "the wall behind it", "a frayed edge"]
+)
 def test_a_frame_that_cannot_be_measured_is_filled_in_between(what):
     true, pictures = truth(), maps(truth())
     pictures[3] = {
@@ -184,7 +187,9 @@ def test_two_keypoints_are_enough_and_one_is_not():
             kept = np.zeros((HEIGHT, WIDTH), bool)
             # The wrist and the index knuckle, the farthest apart.
             for u, v in np.rint(pixels[frame, [0, 5]][:count]).astype(int):
-                kept[v - WINDOW // 2 : v + WINDOW // 2 + 1, u - WINDOW // 2 : u + WINDOW // 2 + 1] = 1
+                kept[
+                    v - WINDOW // 2 : v + WINDOW // 2 + 1, u - WINDOW // 2 : u + WINDOW // 2 + 1
+                ] = 1
             pictures[frame] = np.where(kept, pictures[frame], 0)
         slow = type(true).from_keypoints(
             np.arange(COUNT) * 1.0, true.keypoints, "right", source=GUESS
@@ -192,13 +197,21 @@ def test_two_keypoints_are_enough_and_one_is_not():
         assert with_depth(slow, pictures, CAMERA).valid[[2, 5]].tolist() == [known, known]
 
 
-def test_a_hand_at_the_edge_of_the_picture_is_no_error():
+@pytest.mark.parametrize(("column", "known"), [(2, True), (-40, True), (-400, False)])
+def test_a_hand_that_leaves_the_picture_is_measured_where_it_is_in_it(column, known):
     true = truth()
-    moved = true.keypoints + [0.0, 0.0, 0.0]
-    moved[:, :, 0] -= moved[:, :1, 0] + 0.5 * moved[:, :1, 2]
-    told = type(true).from_keypoints(true.times, moved, "right", source=GUESS)
-    with pytest.raises(InputError, match="No depth of the hand"):
-        with_depth(told, [np.zeros((HEIGHT, WIDTH))] * COUNT, CAMERA)
+    flat = true.keypoints.copy()
+    flat[..., 2] = 0.6
+    flat[..., 0] += rays(np.array([column, 0.0]), CAMERA)[0] * 0.6 - flat[:, :1, 0]
+    told = type(true).from_keypoints(true.times, flat, "right", source=GUESS)
+    pictures = [np.full((HEIGHT, WIDTH), 0.6)] * COUNT
+    if not known:
+        with pytest.raises(InputError, match="No depth of the hand"):
+            with_depth(told, pictures, CAMERA)
+        return
+    found = with_depth(told, pictures, CAMERA)
+    assert found.valid.any()
+    assert found.keypoints[found.valid] == pytest.approx(flat[found.valid])
 
 
 def test_what_does_not_fit_is_refused():
@@ -238,7 +251,7 @@ def test_the_world_is_where_the_camera_says():
 def test_a_shape_is_placed_where_it_was_projected_from(seed, away):
     rng = np.random.default_rng(seed)
     shape = rng.normal(0, 0.05, (3, 21, 3))
-    place = rng.normal(0, 0.1, (3, 3)) + [0, 0, away + 0.3]
+    place = rng.normal(0, 0.1, (3, 3)) + np.array([0, 0, away + 0.3])
     pixels = project(shape + place[:, None], CAMERA)
     assert translations(shape, pixels, CAMERA) == pytest.approx(place, abs=1e-6)
     assert rays(pixels, CAMERA) * (shape + place[:, None])[..., 2:] == pytest.approx(
@@ -285,7 +298,9 @@ def test_depth_is_read_in_metres_from_either_kind(tmp_path):
     np.save(tmp_path / "stack.npy", np.stack([millimetres, millimetres]))
     np.save(tmp_path / "metres.npy", np.stack([millimetres / 1000.0]))
     assert np.array_equal(
-        read_depth(tmp_path / "stack.npy")[1], read_depth(tmp_path / "metres.npy")[0], equal_nan=True
+        read_depth(tmp_path / "stack.npy")[1],
+        read_depth(tmp_path / "metres.npy")[0],
+        equal_nan=True,
     )
 
 

@@ -134,7 +134,7 @@ def scene(tmp_path):
     for frame in range(3):
         picture = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
         for side, left in (("left", 60), ("right", 380)):
-            x, y = rng.integers(40, 80, 2) + [left, 150]
+            x, y = left + rng.integers(40, 80), 150 + rng.integers(40, 80)
             picture[y - 3 : y + 4, x - 3 : x + 4] = 255
             box = [left, 150, left + 110, 280]
             rows.append({"frame": frame, "side": side, "box": box, "spot": (x, y)})

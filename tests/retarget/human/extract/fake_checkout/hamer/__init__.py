@@ -1,3 +1,6 @@
 """A stand-in for HaMeR with its contract: what it is asked and answers, not what it knows."""
 
-print("hamer is chatty")
+import sys
+
+sys.stdout.write("hamer is chatty\n")
+sys.stdout.flush()

@@ -1,6 +1,7 @@
 """A network that says where the brightest spot of a crop is: the wrist of an open hand."""
 
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class HAMER(torch.nn.Module):
         count = len(images)
         assert images.shape == (count, 3, 256, 256)
         assert images.dtype == torch.float32
-        print("looking")
+        sys.stdout.write("looking\n")
         seen = images.permute(0, 2, 3, 1)[:, :, 32:-32]
         light = drop_path(self.backbone(seen)[..., 0], 0.1, self.training).clamp(min=0)
         light = light * (light > 0.9 * light.amax(dim=(1, 2), keepdim=True))

@@ -1,3 +1,5 @@
-from hamer.models import HAMER as WiLoR
+import hamer.models
 
-__all__ = ["WiLoR"]
+
+class WiLoR(hamer.models.HAMER):
+    pass

@@ -101,9 +101,8 @@ def require_success(process: subprocess.Popen[str], worker: Path, said: str, log
     """
     code = process.wait()
     if code or said:
-        raise WorkerError(
-            f"The {worker.stem} worker ended with exit code {code}: {said or _last_words(log)}"
-        )
+        killed = f"killed by signal {-code}" if code < 0 else ""
+        raise WorkerError(f"The {worker.stem} worker failed: {said or killed or _last_words(log)}")
 
 
 def _last_words(log: Path) -> str:

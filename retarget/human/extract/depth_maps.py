@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -38,6 +39,48 @@ class DepthMaps:
 
 Maps = DepthMaps | Sequence[np.ndarray]
 """Depth pictures (H, W) [m], a frame each."""
+
+
+class DepthCamera(NamedTuple):
+    """What a depth camera saw.
+
+    Attributes:
+        maps: aligned to the pictures that were tracked.
+        camera: of those pictures.
+        T_world_camera: where it stands, (4, 4) or (T, 4, 4); None when not known.
+    """
+
+    maps: Maps
+    camera: Camera
+    T_world_camera: np.ndarray | None
+
+
+def read_depth_camera(
+    depth: Path | None,
+    intrinsics: Path | None,
+    extrinsics: Path | None = None,
+    baseline: float | None = None,
+) -> DepthCamera | None:
+    """A depth camera out of its files, see `read_depth`, `read_camera`, `read_pose`.
+
+    Returns:
+        None when nothing is given.
+
+    Raises:
+        InputError: only one of depth and intrinsics is given.
+        MissingFileError: a file is absent.
+        FormatError: a file holds something else.
+    """
+    if depth is None and intrinsics is None and extrinsics is None and baseline is None:
+        return None
+    if depth is None or intrinsics is None:
+        raise InputError(
+            f"depth {depth}, intrinsics {intrinsics}: expected both, since a hand is measured by "
+            "maps of depth and the camera that they are of."
+        )
+    camera = read_camera(intrinsics)
+    pose = None if extrinsics is None else read_pose(extrinsics)
+    return DepthCamera(read_depth(depth, baseline, camera.focal[0]), camera, pose)
 
 
 def read_depth(

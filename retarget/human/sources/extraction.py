@@ -143,10 +143,9 @@ def _measured(motion: HandTrajectory, archive: Archive, header: Header) -> HandT
     """The motion as a depth camera measured it."""
     name = METRIC + motion.side
     values = as_numbers(archive[name], f"{archive.path.name}: {name}", (len(motion), 4))
-    lens, told = header.get("camera") or {}, header["told"]
+    lens = header.get("camera") or {}
     (fx, fy), (cx, cy) = (as_numbers(lens.get(n), f"camera {n}", (2,)) for n in ("focal", "center"))
-    size = (float(told["width"]), float(told["height"]))
-    camera = Camera((float(fx), float(fy)), (float(cx), float(cy)), size)
+    camera = Camera((float(fx), float(fy)), (float(cx), float(cy)))
     moved = placed(motion, values[:, :3], values[:, 3], camera)
     return in_world(moved, archive[WORLD]) if WORLD in archive else moved
 

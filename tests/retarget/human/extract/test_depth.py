@@ -1,7 +1,7 @@
 """Metric depth: planted hands and planted depth maps, of which the answer is known."""
 
-import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,21 +14,21 @@ from PIL import Image
 import retarget
 from handsim.errors import FormatError, InputError, MissingFileError
 from handsim.files import load_npz, save_npz
+from retarget import cli
+from retarget.human import extract as extraction_of
 from retarget.human.extract.depth import MEASURED, WINDOW, measure_extraction, with_depth
 from retarget.human.extract.depth_maps import (
     DepthMaps,
     read_camera,
     read_depth,
+    read_depth_camera,
     read_pose,
     registered,
 )
 from retarget.human.keypoints import mirror
 from retarget.human.pinhole import camera_of, in_world, project, rays, translations
 from retarget.human.recording import Camera, Source, Stream
-
-spec = importlib.util.spec_from_file_location("planted", Path(__file__).parents[1] / "planted.py")
-planted = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(planted)
+from tests.retarget.human import planted
 
 WIDTH, HEIGHT = 640, 480
 CAMERA = Camera((600.0, 610.0), (331.5, 229.0), (640.0, 480.0))
@@ -424,3 +424,33 @@ def test_an_extraction_becomes_metric_and_keeps_all_it_had(tmp_path):
         assert np.median(np.abs(found.keypoints - expected)) < 5e-3
     with pytest.raises(InputError, match="metric already"):
         measure_extraction(path, pictures, CAMERA)
+
+
+def test_the_command_measures_what_it_extracts(tmp_path, monkeypatch, capsys):
+    fake = Path(__file__).with_name("fake_worker.py")
+    monkeypatch.setattr(extraction_of, "script", lambda backend: fake)
+    video, out = tmp_path / "video.npy", tmp_path / "out.npz"
+    np.save(video, planted.motion("right", 6).palm_keypoints[:, None])
+    (tmp_path / "depth").mkdir()
+    for frame in range(6):
+        picture = np.full((500, 500), 1200, np.uint16)
+        Image.fromarray(picture).save(tmp_path / "depth" / f"{frame}.png")
+    (tmp_path / "K.txt").write_text("1000 0 400 0 1000 400 0 0 1")
+    np.save(tmp_path / "T.npy", pose())
+    command = ["extract", video, "-o", out, "--python", sys.executable]
+    command += ["--depth", tmp_path / "depth", "--intrinsics", tmp_path / "K.txt"]
+    cli.main([str(word) for word in [*command, "--extrinsics", tmp_path / "T.npy"]])
+    assert "right hand: depth in 6 frames" in capsys.readouterr().out
+    found = retarget.load(out)
+    assert found.source.metric
+    inverse = np.linalg.inv(pose())
+    away = (found.keypoints @ inverse[:3, :3].T + inverse[:3, 3])[:, MEASURED, 2]
+    assert np.median(away) == pytest.approx(1.2, rel=0.02)
+
+
+def test_depth_and_intrinsics_come_together(tmp_path):
+    assert read_depth_camera(None, None) is None
+    with pytest.raises(InputError, match="expected both"):
+        read_depth_camera(tmp_path, None)
+    with pytest.raises(InputError, match="expected both"):
+        read_depth_camera(None, None, baseline=0.05)

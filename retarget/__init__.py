@@ -4,6 +4,7 @@ from retarget.calibration import Calibration
 from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
 from retarget.human import filters
+from retarget.human.extract import extract
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load
@@ -27,6 +28,7 @@ __all__ = [
     "Workspace",
     "calibrate",
     "calibrate_open",
+    "extract",
     "filters",
     "load",
     "load_dex_config",

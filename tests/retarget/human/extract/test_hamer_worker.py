@@ -239,6 +239,35 @@ def test_masks_are_boxes(tmp_path, data, checkpoint, scene):
 
 
 @needs_torch
+@pytest.mark.parametrize("detector", ["vitdet", "regnety"])
+def test_people_have_hands(tmp_path, data, checkpoint, scene, detector):
+    by_boxes = columns(run(tmp_path, scene, options(data, checkpoint, scene)))[1]
+    hands = tmp_path / "vitpose.json"
+    hands.write_text(json.dumps(by_boxes["box"][:2].tolist()))
+    pose = {"config": str(hands), "checkpoint": str(hands)}
+    asked = options(data, checkpoint, scene, detector=detector, vitpose=pose)
+    by_people = columns(run(tmp_path, scene, asked))[1]
+    assert np.array_equal(by_boxes["box"], by_people["box"])
+    assert np.array_equal(by_boxes["keypoints_2d"], by_people["keypoints_2d"])
+    assert by_people["score"] == pytest.approx(0.9)
+
+
+@needs_torch
+def test_prompts_are_followed_forwards_and_backwards(tmp_path, data, checkpoint, scene):
+    by_boxes = columns(run(tmp_path, scene, options(data, checkpoint, scene)))[1]
+    prompts = [
+        {"frame": 1, "side": row["side"], "box": row["box"]}
+        for row in scene[1]
+        if row["frame"] == 1
+    ]
+    sam2 = {"config": "any.yaml", "checkpoint": str(checkpoint), "prompts": prompts}
+    asked = options(data, checkpoint, scene, detector="sam2", boxes=None, sam2=sam2)
+    by_prompts = columns(run(tmp_path, scene, asked))[1]
+    assert np.array_equal(by_boxes["box"], by_prompts["box"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.json", "out.npz", "pictures"]
+
+
+@needs_torch
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

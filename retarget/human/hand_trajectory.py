@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from handsim.errors import FormatError, InputError, unknown
-from handsim.files import load_npz, save_npz
+from handsim.errors import InputError, unknown
+from handsim.files import load_npz, save_npz, whole
 from retarget.human.keypoints import COUNT, SIDES, Side, continuous, palm_pose, seen_from
 from retarget.human.recording import (
     Camera,
@@ -184,7 +184,7 @@ class HandTrajectory:
             InputError: it holds a motion that is not valid.
         """
         header, arrays = load_npz(path, KIND, SCHEMA)
-        try:
+        with whole(path, KIND):
             return cls(
                 times=arrays["times"],
                 keypoints=arrays["keypoints"],
@@ -200,10 +200,6 @@ class HandTrajectory:
                 },
                 source=_source_from(header["source"]),
             )
-        except InputError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{path} is not a whole {KIND}: {error}.") from error
 
 
 def _mano_from(arrays: Mapping[str, np.ndarray]) -> ManoParameters:

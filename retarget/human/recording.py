@@ -15,6 +15,9 @@ Values = np.ndarray | Sequence[Any] | float | int
 Frame = Literal["world", "camera", "wrist"]
 FRAMES: tuple[Frame, ...] = ("world", "camera", "wrist")
 
+MOST_NUMBERS = 1 << 28
+"""Numbers an array may hold: 2 GiB of float64, four hours of keypoints at 300 Hz."""
+
 _ROTATION_TOLERANCE = 1e-2
 
 
@@ -133,6 +136,8 @@ def as_numbers(
         array: np.ndarray = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"type {array.dtype}")
+        if array.size > MOST_NUMBERS:
+            raise ValueError(f"{array.size} numbers, more than {MOST_NUMBERS}")
         with np.errstate(over="ignore"):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:

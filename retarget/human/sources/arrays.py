@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from handsim.errors import FormatError, MissingFileError
+from handsim.files import zip_members
 from retarget.human.sources import restricted_pickle
 
 LIMIT = 2 << 30
@@ -172,13 +173,9 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
+            members = zip_members(path, LIMIT)
         except _ZIP_FAILURES as error:
             raise FormatError(f"{path} is no readable .npz archive: {_line(error)}.") from error
-        size = sum(member.file_size for member in members)
-        if size > LIMIT:
-            raise FormatError(f"{path} would unpack to {size} bytes, expected at most {LIMIT}.")
         self._sizes = {member.filename: member.file_size for member in members}
         self.names = frozenset(name.removesuffix(".npy") for name in self._sizes)
 

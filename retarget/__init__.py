@@ -6,7 +6,7 @@ from retarget.fitting import calibrate, calibrate_open
 from retarget.human import filters
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.one_euro import OneEuro, Smoothing
-from retarget.human.sources import load
+from retarget.human.sources import load, load_hands
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
@@ -30,5 +30,6 @@ __all__ = [
     "filters",
     "load",
     "load_dex_config",
+    "load_hands",
     "score",
 ]

@@ -38,14 +38,16 @@ class Source:
         file: name of the file or folder.
         format: the key of `retarget.human.sources.FORMATS` that read it.
         tracker: what saw the hand.
-        frame: what the keypoints are expressed in. "world" is the recording's own fixed frame,
-            "camera" the optical frame (x right, y down, z forward), "wrist" one whose
-            origin travels with the wrist, so that only how the hand turns may be known.
+        frame: what the keypoints are expressed in. "world" is the recording's own fixed frame, its
+            z up where the tracker knows which way that is, "camera" the optical frame (x right,
+            y down, z forward), "wrist" one whose origin travels with the wrist, so that only how
+            the hand turns may be known.
         metric: whether lengths and distances are measured; False where depth or size is a guess.
         tips: how the tracker defines a finger tip.
         times_assumed: whether the file had no times, so that they follow from a frame rate.
         start: what the recording's clock said [s] when `times` is 0.
-        camera: the camera of the "camera" frame, where known.
+        camera: the camera that saw the hand, where known: of the "camera" frame, or, when the frame
+            is "world", at the poses of the stream "camera".
     """
 
     file: str = ""

@@ -26,7 +26,7 @@ from retarget.human.sources import restricted_pickle
 LIMIT = 2 << 30
 """Bytes a file may hold or unpack to."""
 
-Container = Literal["npy", "npz", "pickle", "folder", "other"]
+Container = Literal["npy", "npz", "pickle", "hdf5", "json", "folder", "other"]
 
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _ZIP_FAILURES = (
@@ -83,7 +83,9 @@ def container(path: Path) -> Container:
         return "npz"
     if (start[0] == 0x80 and start[1:2] <= b"\x05") or path.suffix.lower() in _PICKLE_SUFFIXES:
         return "pickle"
-    return "other"
+    if start == b"\x89HDF\r\n\x1a\n":
+        return "hdf5"
+    return "json" if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[") else "other"
 
 
 def read_bytes(path: Path) -> bytes:

@@ -27,6 +27,10 @@ HAND_LENGTHS = (0.05, 0.5)
 _ENOUGH_VOTES = 0.05
 
 
+class BothHandsError(InputError):
+    """One hand was asked for without saying which, of a file that holds both."""
+
+
 def assemble(
     path: Path,
     keypoints: Values,
@@ -159,17 +163,20 @@ def choose_side(present: set[Side], side: Side | None, name: str) -> Side:
     """The side to read out of a file that holds those `present`.
 
     Raises:
-        InputError: `side` is not among them, or is None and there are two.
+        BothHandsError: `side` is None and there are two.
+        InputError: `side` is not among them, or is None and there is none.
     """
     if side is not None and side not in SIDES:
         raise unknown("side", side, SIDES)
     if side is None and len(present) == 1:
         return next(iter(present))
-    if side is None:
-        raise InputError(
-            f"{name} holds {'both hands (left, right)' if present else 'no hand'}: "
-            f"{'give side=' if present else 'expected '}'left' or 'right'."
+    if side is None and present:
+        raise BothHandsError(
+            f"{name} holds both hands (left, right): give side='left' or 'right', or read the pair "
+            "with load_hands."
         )
+    if side is None:
+        raise InputError(f"{name} holds no hand: expected 'left' or 'right'.")
     if side not in present:
         found = ", ".join(sorted(present)) or "none"
         raise InputError(f"{name} holds no {side} hand. Available: {found}.")

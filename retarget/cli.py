@@ -15,8 +15,10 @@ from handsim.adoption import add_hand
 from handsim.errors import HandsimError
 from handsim.gallery import show, write_gallery
 from handsim.hands.catalog import summarise
-from retarget import metrics
+from retarget import live, metrics
 from retarget.demo import demo, write_scores
+from retarget.human.extract import extract as extract_hands
+from retarget.human.extract import parse_options, venvs
 from retarget.playback import film, play
 from retarget.status import tally
 
@@ -196,6 +198,78 @@ def hands(
         print(f"wrote {write_gallery(out or Path('hands.png'), side=side or 'right')}")
 
 
+def extract(
+    source: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(help="a video, a folder of pictures, or pictures"),
+    ],
+    out: Output,
+    backend: str = "mediapipe",
+    python: Path | None = None,
+    options: tuple[str, ...] = (),
+) -> None:
+    """Find the hands in a video or in pictures; cut off, the same command goes on.
+
+    Args:
+        out: what was seen, an .npz to `solve`.
+        backend: mediapipe, hamer or wilor.
+        python: an interpreter that has the backend; that of `retarget setup` when not given.
+        options: of the backend, each as name=value.
+    """
+    interpreter = python or venvs.find_or_make(backend, say=_say)
+    chosen = parse_options(options)
+    made = extract_hands(source, out, backend, interpreter, chosen, _console.is_terminal)
+    print(f"wrote {made}")
+
+
+def setup(
+    backend: tyro.conf.Positional[str] = "mediapipe",
+    python: Path | None = None,
+) -> None:
+    """Make the environment that a backend of `extract` runs in, once, in the user's cache.
+
+    Args:
+        backend: mediapipe, hamer or wilor.
+        python: the interpreter to make it with.
+    """
+    print(venvs.make(backend, python, say=_say))
+
+
+def run_live(
+    source: Annotated[
+        tyro.conf.Positional[str], tyro.conf.arg(help="a camera's number, or a video")
+    ] = "0",
+    hand: str = "shadow",
+    side: Literal["right", "left"] = "right",
+    method: str = retarget.DEFAULT,
+    calibration: Path | None = None,
+    record: Path | None = None,
+    python: Path | None = None,
+) -> None:
+    """Move a robot hand as the hand before a camera moves, in a window, until Ctrl-C.
+
+    Args:
+        hand: a hand of the catalogue.
+        side: which of the person's hands.
+        method: what to match.
+        calibration: a saved calibration of this person and hand; else the first two seconds are
+            one, of the hand held open.
+        record: an .mp4 to write at the end; also where there is no display.
+        python: an interpreter that has mediapipe; that of `retarget setup` when not given.
+    """
+    interpreter = python or venvs.find_or_make("mediapipe", say=_say)
+    known = retarget.Calibration.load(calibration) if calibration else None
+    robot = handsim.load_hand(hand, side)
+    session = live.run(source, robot, interpreter, method, known, record, say=_say)
+    print(session)
+    if record:
+        print(f"wrote {record}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 def _list_hands() -> None:
     table = Table("hand", "title", "maker", "joints", "free", "motors", "sides", "source")
     for hand in map(summarise, handsim.hand_names()):
@@ -212,6 +286,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "score": score,
     "export": export,
     "hands": hands,
+    "extract": extract,
+    "setup": setup,
+    "live": run_live,
 }
 
 

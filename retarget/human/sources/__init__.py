@@ -11,6 +11,7 @@ from retarget.human.sources import (
     avp,
     dexmv,
     egodex,
+    extraction,
     hamer,
     keypoints,
     manus,
@@ -39,6 +40,7 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {
+    "extraction": extraction,
     "handsim": saved,
     "hamer": hamer,
     "wilor": wilor,

@@ -49,6 +49,7 @@ class Member(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: str
+    size: int
     refusal: str
 
 
@@ -149,7 +150,7 @@ class Hdf5:
     ) -> Iterator[Member]:
         address = h5py.h5o.get_info(group.id).addr
         if address in seen or prefix.count("/") > _DEEPEST:
-            yield Member(prefix, (), "group", "contains itself, or is nested too deeply")
+            yield Member(prefix, (), "group", 0, "contains itself, or is nested too deeply")
             return
         seen.add(address)
         for part in self._listed(group):
@@ -157,13 +158,14 @@ class Hdf5:
                 raise ValueError(f"it holds more than {_MOST_MEMBERS} members")
             name = f"{prefix}{part}"
             if not isinstance(group.get(part, getlink=True), h5py.HardLink):
-                yield Member(name, (), "link", "is a link to elsewhere")
+                yield Member(name, (), "link", 0, "is a link to elsewhere")
                 continue
             found = group[part]
             if isinstance(found, h5py.Group):
                 yield from self._walk(found, f"{name}/", seen, numbers)
             elif isinstance(found, h5py.Dataset):
-                yield Member(name, found.shape or (), str(found.dtype), self._refusal(found))
+                size, refusal = found.nbytes or 0, self._refusal(found)
+                yield Member(name, found.shape or (), str(found.dtype), size, refusal)
 
     def _listed(self, group: h5py.Group) -> list[str]:
         if len(group) > _MOST_MEMBERS:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from handsim.adoption import add_hand
 from handsim.errors import HandsimError
 from handsim.gallery import show, write_gallery
 from handsim.hands.catalog import summarise
-from retarget import live, metrics
+from retarget import inspection, live, metrics
 from retarget.demo import demo, write_scores
 from retarget.human.extract import extract as extract_hands
 from retarget.human.extract import parse_options, venvs
@@ -266,6 +267,19 @@ def run_live(
         print(f"wrote {record}")
 
 
+def run_inspect(
+    file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="a file or folder of any kind")],
+    json: bool = False,
+) -> None:
+    """Say what is in a file or folder, without trusting it.
+
+    Args:
+        json: print JSON.
+    """
+    report = inspection.inspect(file)
+    print(to_json(report.as_json()) if json else inspection.as_text(report))
+
+
 def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
@@ -289,7 +303,13 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "extract": extract,
     "setup": setup,
     "live": run_live,
+    "inspect": run_inspect,
 }
+
+
+def to_json(value: object) -> str:
+    """Data as text, as `--json` prints it."""
+    return dumps(value, indent=2, ensure_ascii=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

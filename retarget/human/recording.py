@@ -15,6 +15,8 @@ Values = np.ndarray | Sequence[Any] | float | int
 Frame = Literal["world", "camera", "wrist"]
 FRAMES: tuple[Frame, ...] = ("world", "camera", "wrist")
 
+FARTHEST = 1e6
+"""No hand is farther than that from the origin of its frame [m]."""
 MOST_NUMBERS = 1 << 28
 """Numbers an array may hold: 2 GiB of float64, four hours of keypoints at 300 Hz."""
 

@@ -28,6 +28,7 @@ LIMIT = 2 << 30
 
 Container = Literal["npy", "npz", "pickle", "hdf5", "json", "folder", "other"]
 
+_LONGEST_HEADER = 1 << 17
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _ZIP_FAILURES = (
     zipfile.BadZipFile,
@@ -197,14 +198,25 @@ class Archive:
         member = name if name in self._sizes else f"{name}.npy"
         return parse_npy(self._read(member), f"{self.path.name}: {name}")
 
+    def describe(self, name: str) -> tuple[tuple[int, ...], str, int]:
+        """Shape, type and size [bytes] of an array, by its header alone.
+
+        Raises:
+            FormatError: it is absent or damaged.
+        """
+        member = name if name in self._sizes else f"{name}.npy"
+        start = self._read(member, _LONGEST_HEADER)
+        shape, _, dtype = _header(io.BytesIO(start), f"{self.path.name}: {name}")
+        return shape, str(dtype), self._sizes[member]
+
     def _listed(self) -> list[str]:
         """A few names for a message; they come from the file, so they could be anything."""
         return [name if name.isprintable() else repr(name) for name in sorted(self.names)[:20]]
 
-    def _read(self, member: str) -> bytes:
+    def _read(self, member: str, most: int | None = None) -> bytes:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
-                data = stream.read(self._sizes[member] + 1)
+                data = stream.read(self._sizes[member] + 1 if most is None else most)
         except _ZIP_FAILURES as error:
             raise FormatError(f"{self.path} is a damaged .npz archive: {_line(error)}.") from error
         return data

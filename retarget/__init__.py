@@ -5,6 +5,7 @@ from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
 from retarget.human import filters
 from retarget.human.hand_trajectory import HandTrajectory
+from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load, load_hands
 from retarget.references import DEFAULT, METHODS
@@ -28,6 +29,7 @@ __all__ = [
     "calibrate",
     "calibrate_open",
     "filters",
+    "fit_mano",
     "load",
     "load_dex_config",
     "load_hands",

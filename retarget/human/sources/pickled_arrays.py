@@ -123,6 +123,24 @@ class Array:
         return shaped[()] if self.scalar else shaped
 
 
+class Instance:
+    """An object of a class that was permitted by name: its attributes, and nothing of it runs.
+
+    Attributes:
+        kind: the full name of its class.
+        state: its attributes.
+    """
+
+    __slots__ = ("kind", "state")
+
+    def __init__(self, kind: str, state: dict[str, Any] | None = None) -> None:
+        self.kind, self.state = kind, state or {}
+
+    def build(self, state: dict[str, Any]) -> None:
+        """Take the attributes."""
+        self.state = state
+
+
 class Resolver:
     """Turns what was described into plain data, within a budget of bytes and depth."""
 
@@ -144,6 +162,8 @@ class Resolver:
             return type(value)(self.resolve(item, depth + 1) for item in value)
         if isinstance(value, Array):
             return self._array(value, depth)
+        if isinstance(value, Instance):
+            return Instance(value.kind, self.resolve(value.state, depth + 1))
         if isinstance(value, str | bytes | bytearray | set | frozenset):
             self.budget.spend(len(value) * (1 if isinstance(value, str | bytes) else _NODE))
             return value

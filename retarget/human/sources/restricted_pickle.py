@@ -10,11 +10,19 @@ itself ten times over can exhaust the memory, and nesting is bounded too.
 
 import pickletools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from handsim.errors import FormatError
-from retarget.human.sources.pickled_arrays import Array, Budget, DType, RefusalError, Resolver
+from retarget.human.sources.pickled_arrays import (
+    Array,
+    Budget,
+    DType,
+    Instance,
+    RefusalError,
+    Resolver,
+)
 
 _CONTAINER, _LARGEST = 64, 216
 """Bytes of the budget that an empty container takes, and the largest of them."""
@@ -33,12 +41,13 @@ _FAILURES = (
 )
 
 
-def loads(data: bytes, name: str) -> Any:
+def loads(data: bytes, name: str, classes: Collection[str] = ()) -> Any:
     """The content of a pickle: numbers, strings, lists, tuples, sets, dicts and numpy arrays.
 
     Args:
         data: the pickle.
         name: what to call it in a message.
+        classes: full names of further classes, whose objects become an `Instance` each.
 
     Raises:
         FormatError: it names anything that is not data, it is damaged, or it would grow beyond
@@ -47,7 +56,7 @@ def loads(data: bytes, name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            built = _Machine(len(data)).run(data)
+            built = _Machine(len(data), classes).run(data)
         return Resolver(len(data)).resolve(built)
     except RefusalError as error:
         raise FormatError(f"{name} {error}: refused.") from error
@@ -68,8 +77,12 @@ class _Name:
 class _Machine:
     """The stack machine: values, the positions of marks, and the memo."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, classes: Collection[str] = ()) -> None:
         self.budget = Budget(size)
+        self.names: dict[str, Callable[..., Any]] = {
+            **_NAMES,
+            **{name: partial(Instance, name) for name in classes},
+        }
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -129,11 +142,11 @@ class _Machine:
         self.stack.append(self.memo[int(slot)])
 
     def find(self, name: str) -> None:
-        if name not in _NAMES:
+        if name not in self.names:
             raise RefusalError(
                 f"names {_shown(name)}, which is neither a numpy array nor a container"
             )
-        self.push(_Name(_NAMES[name]))
+        self.push(_Name(self.names[name]))
 
     def find_popped(self) -> None:
         name, module = self.pop(), self.pop()
@@ -149,7 +162,8 @@ class _Machine:
 
     def build(self) -> None:
         state, value = self.pop(), self.stack[-1]
-        if not isinstance(value, Array | DType) or not isinstance(state, tuple):
+        described = isinstance(value, Array | DType) and isinstance(state, tuple)
+        if not described and not (isinstance(value, Instance) and isinstance(state, dict)):
             raise ValueError(f"a state for a {type(value).__name__.strip('_')}")
         value.build(state)
 
@@ -197,7 +211,7 @@ def _bytes() -> bytes:
 
 
 def _ndarray(*arguments: Any) -> None:
-    raise RefusalError("calls numpy.ndarray, which arrays only name")
+    raise RefusalError("calls numpy.ndarray or object, which data only names")
 
 
 def _reconstruct(kind: Any, shape: Any, code: Any) -> Array:
@@ -210,6 +224,13 @@ def _scalar(dtype: Any, content: Any) -> Array:
 
 def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any) -> Array:
     return Array(shape, dtype, order == "F", content)
+
+
+def _instance(kind: Any, base: Any = None, state: Any = None) -> Any:
+    """An object without attributes yet, of a class that `loads` was told of."""
+    if not isinstance(kind, _Name) or not isinstance(kind.describe, partial):
+        raise RefusalError("uses the pickle opcode NEWOBJ, which data does not need")
+    return kind.describe()
 
 
 _NAMES: dict[str, Callable[..., Any]] = {
@@ -225,6 +246,8 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "builtins.bytes": _bytes,
     "__builtin__.bytes": _bytes,
     "collections.OrderedDict": _ordered_dict,
+    **dict.fromkeys(("copyreg._reconstructor", "copy_reg._reconstructor"), _instance),
+    **dict.fromkeys(("builtins.object", "__builtin__.object"), _ndarray),
     "builtins.set": _set,
     "__builtin__.set": _set,
     "builtins.frozenset": _frozenset,
@@ -272,6 +295,7 @@ def _operations() -> dict[str, Callable[[_Machine, Any], object]]:
         "GLOBAL": lambda m, name: m.find(".".join(name.split(" ", 1))),
         "STACK_GLOBAL": lambda m, _: m.find_popped(),
         "REDUCE": lambda m, _: m.reduce(),
+        "NEWOBJ": lambda m, _: m.new(_instance(*[m.pop(), m.pop()][1:]), _LARGEST),
         "BUILD": lambda m, _: m.build(),
     }
 

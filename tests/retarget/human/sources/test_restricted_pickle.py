@@ -68,6 +68,24 @@ def test_shared_values_are_shared_by_content():
     assert loads(pickle.dumps([row, row]), "data") == [row, row]
 
 
+class Record:
+    """A class somebody may be told to expect."""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_objects_of_a_class_that_is_expected_are_their_attributes(protocol):
+    record = Record()
+    record.values, record.inner = np.arange(3), Record()
+    name = f"{Record.__module__}.Record"
+    stream = pickle.dumps([record], protocol)
+    (found,) = loads(stream, "data", classes=[name])
+    assert found.kind == found.state["inner"].kind == name
+    np.testing.assert_array_equal(found.state["values"], [0, 1, 2])
+    assert found.state["inner"].state == {}
+    with pytest.raises(FormatError, match="names .*Record"):
+        loads(stream, "data")
+
+
 class Caller:
     """What an attacker would pickle."""
 

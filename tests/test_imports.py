@@ -16,7 +16,7 @@ FORBIDDEN = {
     "retarget": {"benchmarks"},
     "benchmarks": set(),
 }
-OPTIONAL = {"torch", "dex_retargeting", "dexi_rs"}
+OPTIONAL = {"torch", "dex_retargeting", "dexi_rs", "numcodecs"}
 
 
 def imports(tree: ast.AST) -> set[str]:

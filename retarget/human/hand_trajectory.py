@@ -150,10 +150,7 @@ class HandTrajectory:
         """
         index = frames if isinstance(frames, slice) else np.asarray(frames)
         rows = {name: getattr(self, name)[index] for name in ("times", "keypoints", "wrist")}
-        mano = self.mano
-        if mano is not None:
-            names = [item.name for item in fields(ManoParameters)]
-            mano = ManoParameters(**{name: getattr(mano, name)[index] for name in names})
+        mano = None if self.mano is None else self.mano.select(index)
         return replace(self, **rows, valid=self.valid[index], mano=mano)
 
     def save(self, path: str | Path) -> None:

@@ -1,7 +1,7 @@
 """What comes with a motion: where it is from, MANO parameters, other streams."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -94,6 +94,12 @@ class ManoParameters:
 
     def __len__(self) -> int:
         return len(self.betas)
+
+    def select(self, frames: slice | np.ndarray) -> "ManoParameters":
+        """The parameters of some frames."""
+        return ManoParameters(
+            **{item.name: getattr(self, item.name)[frames] for item in fields(self)}
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,11 +41,13 @@ def assemble(
     valid: Values | None = None,
     mano: ManoParameters | None = None,
     streams: Mapping[str, Stream] | None = None,
+    beside: Mapping[str, tuple[np.ndarray, str]] | None = None,
 ) -> HandTrajectory:
     """A validated motion out of what a source has read.
 
     Times are made to start at zero (`Source.start` keeps the file's own), or follow from `fps`
-    when the file has none. The `side` is looked up in the anatomy when it is None.
+    when the file has none. The `side` is looked up in the anatomy when it is None. What was
+    recorded `beside` each frame (values and their meaning) becomes a stream at the same times.
 
     Raises:
         InputError: a shape, the times, the scale or the side is wrong; the message names the file.
@@ -59,9 +61,11 @@ def assemble(
         side = resolve_side(points, side, path.name)
     stamps, source = _clock(points, times, fps, source)
     try:
-        return HandTrajectory.from_keypoints(
+        motion = HandTrajectory.from_keypoints(
             stamps, points, side, mano=mano, streams=streams, source=source
         )
+        more = {name: Stream(motion.times, *rows) for name, rows in (beside or {}).items()}
+        return replace(motion, streams={**motion.streams, **more}) if more else motion
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
 

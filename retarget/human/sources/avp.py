@@ -17,7 +17,6 @@ the wrist in the wrist's frame; null where a hand was not seen. Frames without t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from handsim.errors import FormatError
-from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
+from retarget.human.hand_trajectory import HandTrajectory, Source
 from retarget.human.keypoints import FROM_MANUS, SIDES, Side
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import Archive, container, read_npy, read_pickle
@@ -71,7 +70,11 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     hands = {hand: _keypoints(arrays, hand, path.name) for hand in SIDES}
     tracked = {hand for hand, points in hands.items() if _seen(points).any()}
     side = choose_side(tracked, side, path.name)
-    motion = assemble(
+    beside = {}
+    if "head" in arrays:
+        head = poses(_matrices(arrays["head"], f"{path.name}: head", len(hands[side])))
+        beside["head"] = (head, "head in the world: x y z [m], qw qx qy qz")
+    return assemble(
         path,
         hands[side],
         side,
@@ -79,12 +82,8 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
         times=first(arrays, _TIMES),
         fps=fps,
         valid=_seen(hands[side]),
+        beside=beside,
     )
-    if "head" not in arrays:
-        return motion
-    head = poses(_matrices(arrays["head"], path.name, len(motion)))
-    meaning = "head in the world: x y z [m], qw qx qy qz"
-    return replace(motion, streams={"head": Stream(motion.times, head, meaning)})
 
 
 def _seen(points: Float[np.ndarray, "T 21 3"]) -> Bool[np.ndarray, " T"]:

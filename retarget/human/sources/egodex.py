@@ -14,14 +14,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from handsim.errors import FormatError, InputError
 from retarget.human.hand_trajectory import Camera, HandTrajectory, Source, Stream
 from retarget.human.keypoints import FROM_MANUS, SIDES, Side
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import container
-from retarget.human.sources.assembly import assemble, choose_side, frame_period
+from retarget.human.sources.assembly import assemble, choose_side
 from retarget.human.sources.hdf5_files import opened, present, read
 from retarget.human.sources.transforms import poses, upright_matrices
 
@@ -58,21 +58,14 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     if container(path) != "hdf5":
         raise FormatError(f"{path} is no HDF5 file, expected one of EgoDex.")
     with opened(path) as file:
-        return _load(file, path, side, frame_period(fps))
+        return _load(file, path, side, fps)
 
 
-def _load(file: h5py.File, path: Path, side: Side | None, period: float) -> HandTrajectory:
+def _load(file: h5py.File, path: Path, side: Side | None, fps: float | None) -> HandTrajectory:
     seen = {hand: _seen(file, hand) for hand in SIDES if present(file, f"transforms/{hand}Hand")}
     side = choose_side({hand for hand, frames in seen.items() if frames.any()}, side, path.name)
-    joints = np.stack([_transforms(file, side + joint) for joint in JOINTS], axis=1)
-    times = np.arange(len(joints)) * period
-    poses_of_all = poses(joints.reshape(-1, 4, 4)).reshape(len(joints), -1, 7)
-    meaning = "25 joints of ARKit: x y z [m], qw qx qy qz in the world"
-    streams = {"joints": Stream(times, poses_of_all, meaning), **_streams(file, times)}
-    names = [side + JOINTS[index] for index in FROM_MANUS]
-    if all(present(file, f"confidences/{name}") for name in names):
-        shown = np.stack([read(file, f"confidences/{name}") for name in names], axis=1)
-        streams["confidence"] = Stream(times, shown, "of each keypoint, 0 to 1")
+    count = len(seen[side])
+    joints = np.stack([_transforms(file, side + joint, count) for joint in JOINTS], axis=1)
     return assemble(
         path,
         joints[..., :3, 3][:, FROM_MANUS],
@@ -82,39 +75,57 @@ def _load(file: h5py.File, path: Path, side: Side | None, period: float) -> Hand
             NAME,
             tracker="Apple Vision Pro",
             tips="ARKit",
-            times_assumed=True,
             camera=_camera(file, path.name),
         ),
-        times=times,
+        fps=fps,
         valid=seen[side],
-        streams=streams,
+        streams=_task(file),
+        beside={
+            "joints": (
+                poses(joints.reshape(-1, 4, 4)).reshape(count, -1, 7),
+                "25 joints of ARKit in the world: x y z [m], qw qx qy qz",
+            ),
+            **_confidence(file, side),
+            **_camera_poses(file, count),
+        },
     )
 
 
-def _seen(file: h5py.File, side: Side) -> np.ndarray:
+def _seen(file: h5py.File, side: Side) -> Bool[np.ndarray, " T"]:
     name = f"confidences/{side}Hand"
     if not present(file, name):
-        return np.ones(len(_transforms(file, f"{side}Hand")), dtype=bool)
+        return np.ones(len(read(file, f"transforms/{side}Hand")), dtype=bool)
     return as_numbers(read(file, name), name, (None,)) >= SEEN
 
 
-def _transforms(file: h5py.File, joint: str) -> Float[np.ndarray, "T 4 4"]:
-    """A joint's poses in the world turned upright; all have as many frames."""
-    count = len(read(file, f"transforms/{joint}"))
+def _transforms(file: h5py.File, joint: str, count: int) -> Float[np.ndarray, "T 4 4"]:
+    """A joint's poses, in the world turned upright."""
     name = f"transforms/{joint}"
     return upright_matrices(as_numbers(read(file, name), name, (count, 4, 4)))
 
 
-def _streams(file: h5py.File, times: np.ndarray) -> dict[str, Stream]:
-    streams = {}
-    if present(file, "transforms/camera"):
-        meaning = "optical frame (x right, y down, z forward) in the world: x y z [m], qw qx qy qz"
-        streams["camera"] = Stream(times, poses(_transforms(file, "camera")), meaning)
-    which = "llm_description2" if file.attrs.get("which_llm_description") == "2" else None
-    task = file.attrs.get(which or "llm_description")
-    if isinstance(task, str):
-        streams["task"] = Stream(times[:1], np.array([task]), "what was done, in words")
-    return streams
+def _confidence(file: h5py.File, side: Side) -> dict[str, tuple[np.ndarray, str]]:
+    names = [f"confidences/{side}{JOINTS[index]}" for index in FROM_MANUS]
+    if not all(present(file, name) for name in names):
+        return {}
+    rows = [as_numbers(read(file, name), name, (None,)) for name in names]
+    return {"confidence": (np.stack(rows, axis=1), "of each keypoint, 0 to 1")}
+
+
+def _camera_poses(file: h5py.File, count: int) -> dict[str, tuple[np.ndarray, str]]:
+    if not present(file, "transforms/camera"):
+        return {}
+    meaning = "optical frame (x right, y down, z forward) in the world: x y z [m], qw qx qy qz"
+    return {"camera": (poses(_transforms(file, "camera", count)), meaning)}
+
+
+def _task(file: h5py.File) -> dict[str, Stream]:
+    which = file.attrs.get("which_llm_description")
+    second = isinstance(which, str) and which == "2"
+    task = file.attrs.get("llm_description2" if second else "llm_description")
+    if not isinstance(task, str):
+        return {}
+    return {"task": Stream(np.zeros(1), np.array([task]), "what was done, in words")}
 
 
 def _camera(file: h5py.File, name: str) -> Camera | None:

@@ -11,8 +11,10 @@ not said to be of the hand are so if the origin lies among them: it is the middl
 the corner of a picture.
 
 **Side.** MediaPipe names hands as in a mirrored picture, a selfie. So a hand named "Right" whose
-landmarks are a left hand's is a right one seen in a mirror, and is mirrored back, x → −x. Without
-names, the side is the one asked for, or the landmarks' own.
+landmarks are a left hand's is a right one seen in a mirror, and is mirrored back, x → −x. Of a
+picture that was not mirrored the names are the wrong way round, which a file does not tell: swap
+them where it is written, as MediaPipe asks to. Without names, the side is the one asked for, or the
+landmarks' own.
 
 **Frame.** Where the hand is in space is not known: the motion is in the "wrist" frame, turned as
 the camera saw it (x right, y down, z forward). Landmarks of the picture are the stream "image".
@@ -29,11 +31,11 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.errors import FormatError, InputError
-from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
+from retarget.human.hand_trajectory import HandTrajectory, Source
 from retarget.human.keypoints import Side, chirality, hand_length, mirror
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import container
-from retarget.human.sources.assembly import assemble, frame_period
+from retarget.human.sources.assembly import assemble
 from retarget.human.sources.detections import Detection, follow
 from retarget.human.sources.json_files import first, frame_times, read_json
 from retarget.human.sources.mediapipe_landmarks import (
@@ -75,11 +77,7 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     side, arrays, seen = follow(_detections(hands, side, path.name), side, path.name)
     points = _points(arrays, _proportions(content, path.name), path.name)
     mirrored = chirality(points[np.isfinite(points).all(axis=(1, 2))]) not in (None, side)
-    times = frame_times(frames, path.name)
-    assumed = times is None
-    if times is None:
-        times = np.arange(len(frames)) * frame_period(_rate(content, fps, path.name))
-    image = Stream(times - times[0], arrays["image"], "x y of the picture's size, z as x")
+    image = (arrays["image"], "landmarks in the picture: x y as shares of its size, z as x")
     return assemble(
         path,
         mirror(points) if mirrored else points,
@@ -91,11 +89,11 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
             frame="wrist",
             metric=False,
             tips="MediaPipe landmarks",
-            times_assumed=assumed,
         ),
-        times=times,
+        times=frame_times(frames, path.name),
+        fps=_rate(content, fps, path.name),
         valid=seen,
-        streams={"image": image} if np.isfinite(image.values).any() else {},
+        beside={"image": image} if np.isfinite(image[0]).any() else {},
     )
 
 

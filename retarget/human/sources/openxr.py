@@ -29,10 +29,10 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.errors import FormatError
-from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
+from retarget.human.hand_trajectory import HandTrajectory, Source
 from retarget.human.keypoints import FROM_MANUS, SIDES, Side
 from retarget.human.sources.arrays import container
-from retarget.human.sources.assembly import assemble, choose_side, frame_period, parse_side
+from retarget.human.sources.assembly import assemble, choose_side, parse_side
 from retarget.human.sources.json_files import first, frame_times, frames_of, point, read_json
 from retarget.human.sources.transforms import upright
 
@@ -77,14 +77,10 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     side = choose_side(present, side, path.name)
     unseen = np.full((len(JOINTS), 3), np.nan)
     joints = np.stack([unseen if found is None else found for found in hands[side]])
-    static = first(frames[0], (_POSE,)) is not None
-    times = None if static else frame_times(frames, path.name)
-    assumed = times is None
-    if times is None:
-        times = np.arange(len(frames)) * frame_period(fps, *([POSES_FPS] if static else []))
     wrist = joints[np.isfinite(joints).all(axis=(1, 2)), 0]
     world = bool(wrist.any())
     joints = upright(joints) if world else joints
+    static = first(frames[0], (_POSE,)) is not None
     return assemble(
         path,
         joints[:, FROM_MANUS],
@@ -95,10 +91,10 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
             tracker="OpenXR",
             frame="world" if world else "wrist",
             tips="OpenXR tip joints",
-            times_assumed=assumed,
         ),
-        times=times,
-        streams=_streams(frames, times - times[0], joints),
+        times=None if static else frame_times(frames, path.name),
+        fps=POSES_FPS if static and fps is None else fps,
+        beside={"joints": (joints, "WebXR's 25 joints [m]"), **_labels(frames)},
     )
 
 
@@ -169,12 +165,9 @@ def _plain(name: str) -> str:
     return plain.replace("little", "pinky")
 
 
-def _streams(
-    frames: Sequence[Any], times: np.ndarray, joints: Float[np.ndarray, "T 25 3"]
-) -> dict[str, Stream]:
-    streams = {"joints": Stream(times, joints, "WebXR's 25 joints [m]")}
+def _labels(frames: Sequence[Any]) -> dict[str, tuple[np.ndarray, str]]:
     names = [first(frame, ("names",)) for frame in frames]
-    if all(isinstance(row, list) and row for row in names):
-        labels = np.array([", ".join(str(name) for name in row) for row in names])
-        streams["label"] = Stream(times, labels, "names of the pose")
-    return streams
+    if not all(isinstance(row, list) and row for row in names):
+        return {}
+    labels = [", ".join(str(name) for name in row) for row in names]
+    return {"label": (np.array(labels), "names of the pose")}

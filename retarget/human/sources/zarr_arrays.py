@@ -33,11 +33,15 @@ def read_zarr(folder: Path) -> np.ndarray:
         MissingExtraError: it is compressed and numcodecs is absent.
     """
     shape, chunks, dtype, compressed = _described(folder)
-    if prod(shape) * dtype.itemsize > LIMIT:
-        raise FormatError(f"{folder} declares an array of shape {shape}, more than {LIMIT} bytes.")
     counts = [ceil(size / chunk) for size, chunk in zip(shape, chunks, strict=True)]
-    files = {place: folder / ".".join(map(str, place)) for place in product(*map(range, counts))}
-    blocks = {place: _chunk(file, chunks, dtype, compressed) for place, file in files.items()}
+    size, there = prod(counts) * prod(chunks) * dtype.itemsize, sum(1 for _ in folder.iterdir())
+    if size > LIMIT or prod(counts) > there:
+        raise FormatError(
+            f"{folder} declares {prod(counts)} chunks, {size} bytes, but holds {there} files; "
+            f"expected at most {LIMIT} bytes."
+        )
+    places = product(*map(range, counts))
+    blocks = {place: _chunk(folder, place, chunks, dtype, compressed) for place in places}
     array = np.empty(shape, dtype)
     for place, block in blocks.items():
         where = tuple(slice(i * n, (i + 1) * n) for i, n in zip(place, chunks, strict=True))
@@ -74,9 +78,16 @@ def _sizes(values: Any) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _chunk(file: Path, shape: tuple[int, ...], dtype: np.dtype, compressed: bool) -> np.ndarray:
+def _chunk(
+    folder: Path,
+    place: tuple[int, ...],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    compressed: bool,
+) -> np.ndarray:
+    file = folder / ".".join(map(str, place))
     if not file.is_file():
-        raise FormatError(f"{file.parent} has no chunk {file.name}.")
+        raise FormatError(f"{folder} has no chunk {file.name}.")
     data, size = read_bytes(file), prod(shape) * dtype.itemsize
     if compressed:
         data = _unpacked(data, size, file)

@@ -227,8 +227,8 @@ def test_files_that_are_nothing(path, tmp_path):
 
 def test_unknown_names_are_answered_with_the_known(path):
     npy(path, HAND)
-    with pytest.raises(UnknownNameError, match="Unknown format 'bvh'. Available: dexmv, hamer"):
-        load(path, format="bvh")
+    with pytest.raises(UnknownNameError, match="Unknown format 'tape'. Available: avp, dexmv"):
+        load(path, format="tape")
     with pytest.raises(UnknownNameError, match="Unknown side 'both'. Available: left, right"):
         load(path, side="both")
 

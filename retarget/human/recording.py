@@ -31,6 +31,18 @@ class Camera:
     center: tuple[float, float] | None = None
     size: tuple[float, float] | None = None
 
+    @classmethod
+    def from_matrix(cls, matrix: Any, name: str) -> "Camera":
+        """The pinhole of an intrinsic matrix (3, 3) [px]; `name` is what to call it in a message.
+
+        Raises:
+            InputError: it has another shape, or a focal length that is not positive.
+        """
+        K = as_numbers(matrix, name, (3, 3))
+        if not (np.isfinite(K).all() and K[0, 0] > 0 and K[1, 1] > 0):
+            raise InputError(f"{name}: {K.tolist()}, expected positive focal lengths.")
+        return cls((float(K[0, 0]), float(K[1, 1])), (float(K[0, 2]), float(K[1, 2])))
+
 
 @dataclass(frozen=True)
 class Source:

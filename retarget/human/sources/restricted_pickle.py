@@ -6,8 +6,12 @@ of its own and calls nothing: numbers, strings, plain containers and numpy array
 every other name or opcode is refused by name. What a byte of the file may grow into is bounded, so
 neither a huge declared shape, nor an endless row of empty containers, nor a list that contains
 itself ten times over can exhaust the memory, and nesting is bounded too.
+
+joblib's files are pickles in which the bytes of an array follow the pickled description of it;
+they are read from the file where the machine stands, see `joblib_arrays`.
 """
 
+import io
 import pickletools
 import warnings
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from handsim.errors import FormatError
+from retarget.human.sources.joblib_arrays import JoblibArray
 from retarget.human.sources.pickled_arrays import (
     Array,
     Budget,
@@ -83,12 +88,14 @@ class _Machine:
             **_NAMES,
             **{name: partial(Instance, name) for name in classes},
         }
+        self.file = io.BytesIO()
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
+        self.file = io.BytesIO(data)
+        for opcode, argument, _ in pickletools.genops(self.file):
             operation = _OPERATIONS.get(opcode.name)
             if operation is None:
                 raise RefusalError(
@@ -162,6 +169,9 @@ class _Machine:
 
     def build(self) -> None:
         state, value = self.pop(), self.stack[-1]
+        if isinstance(value, JoblibArray):
+            value.read(state, self.file)
+            return
         described = isinstance(value, Array | DType) and isinstance(state, tuple)
         if not described and not (isinstance(value, Instance) and isinstance(state, dict)):
             raise ValueError(f"a state for a {type(value).__name__.strip('_')}")
@@ -174,7 +184,12 @@ def _shown(name: str) -> str:
 
 
 def _key(value: Any) -> Any:
-    """A key that is safe to hash: hashing a tuple nested deeply would overflow the C stack."""
+    """A key that is safe to hash: hashing a tuple nested deeply would overflow the C stack.
+
+    A numpy scalar becomes a plain number or string.
+    """
+    if isinstance(value, Array) and value.scalar:
+        value = value.numbers(value.check()).item()
     if not isinstance(value, _KEYS):
         raise RefusalError(
             f"has a {type(value).__name__.strip('_')} as a key, not a string or number"
@@ -227,10 +242,11 @@ def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any) -> Array:
 
 
 def _instance(kind: Any, base: Any = None, state: Any = None) -> Any:
-    """An object without attributes yet, of a class that `loads` was told of."""
-    if not isinstance(kind, _Name) or not isinstance(kind.describe, partial):
+    """An object without attributes yet: joblib's array, or of a class that `loads` was told of."""
+    describe = kind.describe if isinstance(kind, _Name) else None
+    if describe is not JoblibArray and not isinstance(describe, partial):
         raise RefusalError("uses the pickle opcode NEWOBJ, which data does not need")
-    return kind.describe()
+    return describe()
 
 
 _NAMES: dict[str, Callable[..., Any]] = {
@@ -242,6 +258,7 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "numpy._core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _frombuffer,
     "numpy._core.numeric._frombuffer": _frombuffer,
+    "joblib.numpy_pickle.NumpyArrayWrapper": JoblibArray,
     "_codecs.encode": _encode,
     "builtins.bytes": _bytes,
     "__builtin__.bytes": _bytes,

@@ -121,6 +121,11 @@ def chumpy():
             del sys.modules[module]
 
 
+def save_plain(path, arrays):
+    """A pickle of today's numpy and scipy, as conversions of the published ones are."""
+    path.write_bytes(pickle.dumps(arrays))
+
+
 def save_official(path, arrays):
     """A pickle as the published ones are: of Python 2, with the objects of chumpy and scipy."""
     with chumpy() as (ch, select), path.open("wb") as stream:

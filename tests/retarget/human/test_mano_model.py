@@ -1,7 +1,5 @@
 """MANO's files: the official pickles, plain ones, archives, and what is none of them."""
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,17 +15,17 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 ARRAYS = ("v_template", "shapedirs", "posedirs", "weights", "faces", "components", "mean")
 
 
-def save_plain(path, arrays):
-    path.write_bytes(pickle.dumps(arrays))
-
-
 def save_archive(path, arrays):
     dense = {**arrays, "J_regressor": arrays["J_regressor"].toarray()}
     with path.open("wb") as stream:
         np.savez(stream, **{k: v for k, v in dense.items() if not isinstance(v, str)})
 
 
-WRITERS = {"official": synthetic_mano.save_official, "plain": save_plain, "npz": save_archive}
+WRITERS = {
+    "official": synthetic_mano.save_official,
+    "plain": synthetic_mano.save_plain,
+    "npz": save_archive,
+}
 
 
 def assert_same(found, expected):
@@ -49,7 +47,9 @@ def test_a_file_comes_back(tmp_path, writer, side):
 
 def test_the_published_left_file_is_put_right_and_no_other(tmp_path):
     for published in (True, False):
-        save_plain(tmp_path / "left.pkl", synthetic_mano.content("left", published=published))
+        synthetic_mano.save_plain(
+            tmp_path / "left.pkl", synthetic_mano.content("left", published=published)
+        )
         assert_same(load_model(tmp_path / "left.pkl", "left"), synthetic_mano.model("left"))
 
 
@@ -61,7 +61,7 @@ def test_models_are_found_where_the_variable_says(tmp_path, monkeypatch):
     with pytest.raises(MissingFileError, match="No MANO_RIGHT.pkl"):
         find_model("right")
     (tmp_path / "models").mkdir()
-    save_plain(tmp_path / "models" / "MANO_RIGHT.pkl", synthetic_mano.content())
+    synthetic_mano.save_plain(tmp_path / "models" / "MANO_RIGHT.pkl", synthetic_mano.content())
     assert_same(find_model("right"), synthetic_mano.model())
     with pytest.raises(UnknownNameError, match="Available: left, right"):
         find_model("both")
@@ -90,7 +90,7 @@ def replaced(name, value):
     ],
 )
 def test_other_arrays_are_refused_by_name(tmp_path, content, message):
-    save_plain(tmp_path / "hand.pkl", content)
+    synthetic_mano.save_plain(tmp_path / "hand.pkl", content)
     with pytest.raises(InputError, match=message):
         load_model(tmp_path / "hand.pkl", "right")
 
@@ -98,7 +98,7 @@ def test_other_arrays_are_refused_by_name(tmp_path, content, message):
 def test_sparse_matrices_that_point_nowhere_are_refused(tmp_path):
     content = synthetic_mano.content()
     content["J_regressor"].indices[3] = 1 << 20
-    save_plain(tmp_path / "hand.pkl", content)
+    synthetic_mano.save_plain(tmp_path / "hand.pkl", content)
     with pytest.raises(FormatError, match="whole MANO model"):
         load_model(tmp_path / "hand.pkl", "right")
 
@@ -109,7 +109,7 @@ class Hostile:
 
 
 def test_code_in_a_model_is_refused_not_run(tmp_path, capsys):
-    save_plain(tmp_path / "hand.pkl", replaced("weights", Hostile()))
+    synthetic_mano.save_plain(tmp_path / "hand.pkl", replaced("weights", Hostile()))
     with pytest.raises(FormatError, match="names .*print"):
         load_model(tmp_path / "hand.pkl", "right")
     assert capsys.readouterr().out == ""

@@ -227,7 +227,7 @@ def test_files_that_are_nothing(path, tmp_path):
 
 def test_unknown_names_are_answered_with_the_known(path):
     npy(path, HAND)
-    with pytest.raises(UnknownNameError, match="Unknown format 'tape'. Available: avp, dexmv"):
+    with pytest.raises(UnknownNameError, match="Unknown format 'tape'. Available: arctic, avp"):
         load(path, format="tape")
     with pytest.raises(UnknownNameError, match="Unknown side 'both'. Available: left, right"):
         load(path, side="both")

@@ -5,6 +5,7 @@ import json
 import lzma
 import os
 import struct
+import sys
 import tempfile
 import tokenize
 import warnings
@@ -125,6 +126,8 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             warnings.simplefilter("ignore")
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(HEADER).tobytes())
+        for array in arrays.values():
+            require_text(array)
         odd = [name for name, array in arrays.items() if array.dtype.kind not in _PLAIN]
         if odd:
             raise ValueError(f"{odd[0]!r:.80} is of type {arrays[odd[0]].dtype}")
@@ -181,6 +184,18 @@ def zip_members(path: Path, limit: int) -> list[zipfile.ZipInfo]:
     if unpacked > limit:
         raise ValueError(f"it unpacks to {unpacked} bytes, expected at most {limit}")
     return members
+
+
+def require_text(array: np.ndarray) -> None:
+    """Make sure that an array of text, if it is one, holds characters: Python fails on others.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if array.dtype.kind == "U" and array.dtype.itemsize:
+        codes = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if codes.max(initial=0) > sys.maxunicode:
+            raise ValueError("text of no characters")
 
 
 def one_line(error: Exception) -> str:

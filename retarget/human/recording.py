@@ -160,7 +160,7 @@ def as_numbers(
             raise TypeError(f"type {array.dtype}")
         if array.size > MOST_NUMBERS:
             raise ValueError(f"{array.size} numbers, more than {MOST_NUMBERS}")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: {error}, expected an array of numbers.") from error

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from handsim.errors import FormatError, MissingFileError
-from handsim.files import zip_members
+from handsim.files import require_text, zip_members
 from retarget.human.sources import restricted_pickle
 
 LIMIT = 2 << 30
@@ -138,7 +138,12 @@ def parse_npy(data: bytes, name: str) -> np.ndarray:
             f"{name} declares an array of shape {shape} and type {dtype} ({expected} bytes), but "
             f"holds {len(rest)} bytes."
         )
-    return np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    try:
+        require_text(array)
+    except ValueError as error:
+        raise FormatError(f"{name} holds {error}.") from error
+    return array
 
 
 def _header(stream: io.BytesIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:

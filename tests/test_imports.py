@@ -16,7 +16,7 @@ FORBIDDEN = {
     "retarget": {"benchmarks"},
     "benchmarks": set(),
 }
-OPTIONAL = {"torch", "dex_retargeting", "dexi_rs", "numcodecs"}
+OPTIONAL = {"torch", "dex_retargeting", "dexi_rs", "rosbags", "apsw", "numcodecs"}
 
 
 def imports(tree: ast.AST) -> set[str]:

@@ -21,6 +21,8 @@ MOST_NUMBERS = 1 << 28
 """Numbers an array may hold: 2 GiB of float64, four hours of keypoints at 300 Hz."""
 
 _ROTATION_TOLERANCE = 1e-2
+_SAME_TIME = 1e-6
+"""Times that differ by less [s] differ by rounding."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,17 @@ class Stream:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def at(self, times: Float[np.ndarray, " S"]) -> np.ndarray:
+        """The last row known at each of some times [s]; before the first row, that one.
+
+        Raises:
+            InputError: there are no rows.
+        """
+        if len(self) == 0:
+            raise InputError("stream: no rows, expected at least one to hold.")
+        rows = np.searchsorted(self.times, times + _SAME_TIME, side="right") - 1
+        return np.asarray(self.values[np.maximum(rows, 0)])
 
 
 def as_numbers(

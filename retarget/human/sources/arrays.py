@@ -2,11 +2,13 @@
 
 Nothing is allocated that the file does not pay for. A `.npy` must hold as many bytes as its header
 declares, a `.npz` may not unpack to more than `LIMIT`, and an array of objects inside either is a
-pickle, which `restricted_pickle` reads.
+pickle, which `restricted_pickle` reads. A pickle's file is mapped into memory, not read, so that
+gigabytes of pictures in it cost nothing.
 """
 
 import io
 import lzma
+import mmap
 import os
 import struct
 import tokenize
@@ -24,7 +26,7 @@ from handsim.files import require_text, zip_members
 from retarget.human.sources import restricted_pickle
 
 LIMIT = 2 << 30
-"""Bytes a file may hold or unpack to."""
+"""Bytes a file may hold or unpack to, but for a pickle, whose large arrays are not read."""
 
 Container = Literal["npy", "npz", "pickle", "hdf5", "json", "folder", "other"]
 
@@ -105,8 +107,19 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_pickle(path: Path) -> Any:
-    """The data in a pickle; see `restricted_pickle.loads`."""
-    return restricted_pickle.loads(read_bytes(path), path.name)
+    """The data in a pickle of any size; see `restricted_pickle.loads`.
+
+    Large arrays stay in the file, which must not be changed while they are in use.
+
+    Raises:
+        FormatError: it holds anything that is not data, is damaged or cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path} cannot be read: {_line(error)}.") from error
+    return restricted_pickle.loads(data, path.name)
 
 
 def read_npy(path: Path) -> np.ndarray:

@@ -7,10 +7,10 @@ own bytes. Only uncompressed files are pickles; arrays of objects, which joblib 
 within the pickle, are refused.
 """
 
-import io
 from math import prod
 from typing import Any
 
+from retarget.human.sources.pickle_file import PickleFile
 from retarget.human.sources.pickled_arrays import Array, DType, RefusalError
 
 _LARGEST_AXIS = 1 << 40
@@ -22,13 +22,12 @@ class JoblibArray(Array):
 
     __slots__ = ()
 
-    def read(self, state: Any, file: io.BytesIO) -> None:
+    def read(self, state: Any, file: PickleFile) -> None:
         """Take the state and as many bytes as it declares from where `file` stands.
-
-        A file that has fewer gives fewer: `check` then finds that they do not agree.
 
         Raises:
             RefusalError: the state is none of a plain array of numbers.
+            ValueError: the file has fewer bytes.
         """
         if not isinstance(state, dict) or not {"shape", "order", "dtype"} <= set(state):
             raise RefusalError("holds a joblib array without shape, order and type")
@@ -42,4 +41,4 @@ class JoblibArray(Array):
             raise RefusalError(f"holds an array of shape {self.shape!r:.80}")
         if state.get("numpy_array_alignment_bytes") is not None:
             file.read(int.from_bytes(file.read(1), "little"))
-        self.content = file.read(prod(self.shape) * self.dtype.dtype.itemsize)
+        self.content = file.block(prod(self.shape) * self.dtype.dtype.itemsize)

@@ -103,7 +103,7 @@ class Array:
         if not all(type(size) is int and size >= 0 for size in self.shape):
             raise RefusalError(f"holds an array of shape {self.shape!r:.80}")
         dtype = self.dtype.dtype
-        kinds = (list,) if dtype.hasobject else (bytes, bytearray, str)
+        kinds = (list,) if dtype.hasobject else (bytes, bytearray, memoryview, str)
         if not isinstance(self.content, kinds):
             raise RefusalError(f"holds an array made of a {type(self.content).__name__}")
         size = 1 if dtype.hasobject else dtype.itemsize
@@ -117,8 +117,9 @@ class Array:
     def numbers(self, dtype: np.dtype) -> Any:
         """The array, or numpy scalar, of its bytes; read-only."""
         content = self.content
-        data = content.encode("latin1") if isinstance(content, str) else bytes(content)
+        data = content.encode("latin1") if isinstance(content, str) else memoryview(content)
         flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+        flat.setflags(write=False)
         shaped = flat.reshape(self.shape, order="F" if self.fortran else "C")
         return shaped[()] if self.scalar else shaped
 
@@ -142,10 +143,14 @@ class Instance:
 
 
 class Resolver:
-    """Turns what was described into plain data, within a budget of bytes and depth."""
+    """Turns what was described into plain data, within a budget of bytes and depth.
 
-    def __init__(self, size: int) -> None:
-        self.budget = Budget(size)
+    Args:
+        text, blocks: bytes of the pickle that are no views of it, and that are [B].
+    """
+
+    def __init__(self, text: int, blocks: int) -> None:
+        self.budget, self.views = Budget(text), Budget(blocks)
 
     def resolve(self, value: Any, depth: int = 0) -> Any:
         """Plain data; every use of a shared value counts against the budget again.
@@ -162,6 +167,9 @@ class Resolver:
             return type(value)(self.resolve(item, depth + 1) for item in value)
         if isinstance(value, Array):
             return self._array(value, depth)
+        if isinstance(value, memoryview):
+            self.views.spend(len(value))
+            return value
         if isinstance(value, Instance):
             return Instance(value.kind, self.resolve(value.state, depth + 1))
         if isinstance(value, str | bytes | bytearray | set | frozenset):
@@ -173,7 +181,8 @@ class Resolver:
 
     def _array(self, array: Array, depth: int) -> Any:
         dtype = array.check()
-        self.budget.spend(len(array.content))
+        budget = self.views if isinstance(array.content, memoryview) else self.budget
+        budget.spend(len(array.content))
         if not dtype.hasobject:
             return array.numbers(dtype)
         filled = np.empty(len(array.content), dtype=object)

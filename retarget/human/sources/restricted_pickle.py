@@ -11,8 +11,7 @@ joblib's files are pickles in which the bytes of an array follow the pickled des
 they are read from the file where the machine stands, see `joblib_arrays`.
 """
 
-import io
-import pickletools
+import mmap
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Any
 
 from handsim.errors import FormatError
 from retarget.human.sources.joblib_arrays import JoblibArray
+from retarget.human.sources.pickle_file import LONGEST, PickleFile
 from retarget.human.sources.pickled_arrays import (
     Array,
     Budget,
@@ -29,8 +29,8 @@ from retarget.human.sources.pickled_arrays import (
     Resolver,
 )
 
-_CONTAINER, _LARGEST = 64, 216
-"""Bytes of the budget that an empty container takes, and the largest of them."""
+_CONTAINER, _LARGEST, _ITEM = 64, 216, 32
+"""Bytes of the budget that an empty container takes, the largest of them, and an item in it."""
 
 _KEYS = (str, bytes, int, float, bool, type(None))
 _FAILURES = (
@@ -46,11 +46,13 @@ _FAILURES = (
 )
 
 
-def loads(data: bytes, name: str, classes: Collection[str] = ()) -> Any:
+def loads(data: bytes | mmap.mmap, name: str, classes: Collection[str] = ()) -> Any:
     """The content of a pickle: numbers, strings, lists, tuples, sets, dicts and numpy arrays.
 
+    Arrays are read-only, and bytes of `pickle_file.BLOCK` or more are views of `data`.
+
     Args:
-        data: the pickle.
+        data: the pickle, or a file mapped into memory: its large arrays then stay in the file.
         name: what to call it in a message.
         classes: full names of further classes, whose objects become an `Instance` each.
 
@@ -58,11 +60,12 @@ def loads(data: bytes, name: str, classes: Collection[str] = ()) -> Any:
         FormatError: it names anything that is not data, it is damaged, or it would grow beyond
             16 times its size.
     """
+    file = PickleFile(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            built = _Machine(len(data), classes).run(data)
-        return Resolver(len(data)).resolve(built)
+            built = _Machine(file, min(len(data), LONGEST), classes).run()
+        return Resolver(file.text, file.blocks).resolve(built)
     except RefusalError as error:
         raise FormatError(f"{name} {error}: refused.") from error
     except _FAILURES as error:
@@ -82,25 +85,21 @@ class _Name:
 class _Machine:
     """The stack machine: values, the positions of marks, and the memo."""
 
-    def __init__(self, size: int, classes: Collection[str] = ()) -> None:
-        self.budget = Budget(size)
+    def __init__(self, file: PickleFile, size: int, classes: Collection[str] = ()) -> None:
+        self.file, self.budget = file, Budget(size)
         self.names: dict[str, Callable[..., Any]] = {
             **_NAMES,
             **{name: partial(Instance, name) for name in classes},
         }
-        self.file = io.BytesIO()
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self, data: bytes) -> Any:
-        self.file = io.BytesIO(data)
-        for opcode, argument, _ in pickletools.genops(self.file):
-            operation = _OPERATIONS.get(opcode.name)
+    def run(self) -> Any:
+        for opcode, argument in self.file.opcodes():
+            operation = _OPERATIONS.get(opcode)
             if operation is None:
-                raise RefusalError(
-                    f"uses the pickle opcode {opcode.name}, which data does not need"
-                )
+                raise RefusalError(f"uses the pickle opcode {opcode}, which data does not need")
             operation(self, argument)
         (result,) = self.stack
         return result
@@ -165,6 +164,8 @@ class _Machine:
         arguments, name = self.pop(), self.pop()
         if not isinstance(name, _Name) or not isinstance(arguments, tuple):
             raise ValueError("a call of something that is no name")
+        copied = sum(len(part) for part in arguments if isinstance(part, list | tuple | set | dict))
+        self.budget.spend(_ITEM * copied)
         self.new(name.describe(*arguments), _LARGEST)
 
     def build(self) -> None:

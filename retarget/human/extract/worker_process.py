@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.progress import Progress
 
@@ -82,7 +82,7 @@ def started(
                     process.terminate()
 
 
-def _objects(lines: IO[str]) -> Iterator[dict[str, Any]]:
+def _objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The lines that are objects of JSON; a library's chatter is passed over."""
     for line in lines:
         try:
@@ -101,9 +101,8 @@ def require_success(process: subprocess.Popen[str], worker: Path, said: str, log
     """
     code = process.wait()
     if code or said:
-        raise WorkerError(
-            f"The {worker.stem} worker ended with exit code {code}: {said or _last_words(log)}"
-        )
+        killed = f"killed by signal {-code}" if code < 0 else ""
+        raise WorkerError(f"The {worker.stem} worker failed: {said or killed or _last_words(log)}")
 
 
 def _last_words(log: Path) -> str:

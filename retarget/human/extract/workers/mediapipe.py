@@ -167,7 +167,7 @@ def work(folder: Path, report: Callable[..., None]) -> None:
             report(done=count, total=max(frames.announced, count))
     if not count:
         raise RefusalError(f"{job['video']} has no frame that OpenCV can decode.")
-    follower.finish()
+    follower.end()
     meta = {
         "schema": SCHEMA,
         "backend": "mediapipe",
@@ -186,53 +186,50 @@ class Follower:
 
     def __init__(self, folder: Path, chunk: int, hands: int, static: bool) -> None:
         self.folder, self.chunk, self.hands, self.static = folder, chunk, hands, static
-        self.next = 0
+        self.next, self.wanted = 0, False
         self.rows: list[Row] = []
-        self.before: deque[Callable[[], Picture | None]] = deque(maxlen=0 if static else WARM_UP)
+        self.before: deque[Picture | None] = deque(maxlen=0 if static else WARM_UP)
         self.detector: Any = None
-
-    def path(self) -> Path:
-        """The file of the chunk that the next frame is in."""
-        return self.folder / f"chunk-{self.next // self.chunk:06d}.npz"
 
     def take(self, picture: Callable[[], Picture | None]) -> bool:
         """See the next frame, if need be; whether it ended a chunk."""
         place = self.next % self.chunk
-        wanted = not whole(self.path())
-        if wanted and place == 0:
-            self.restart()
+        if place == 0:
+            self.begin()
         decoded = None
-        if wanted or place >= self.chunk - WARM_UP:
+        if self.wanted or place >= self.chunk - WARM_UP:
             decoded = picture()
-            self.before.append(lambda: decoded)
-        if wanted:
+            self.before.append(decoded)
+        if self.wanted:
             self.rows += [{"frame": self.next, **row} for row in see(self.detector, decoded)]
-            if place == self.chunk - 1:
-                self.write()
         self.next += 1
-        return place == self.chunk - 1
+        if place < self.chunk - 1:
+            return False
+        self.end()
+        return True
 
-    def restart(self) -> None:
-        """A detector that remembers the last few frames and nothing else."""
+    def begin(self) -> None:
+        """Begin a chunk; one that is wanted with a detector that remembers a few frames only."""
+        self.path = self.folder / f"chunk-{self.next // self.chunk:06d}.npz"
+        self.wanted = not whole(self.path)
+        if not self.wanted:
+            return
         if self.detector:
             self.detector.close()
         self.detector = new_detector(self.hands, self.static)
         for picture in self.before:
-            see(self.detector, picture())
+            see(self.detector, picture)
 
-    def write(self) -> None:
-        """Write the rows of the chunk."""
+    def end(self) -> None:
+        """Write the chunk that was begun, if it is wanted."""
+        if not self.wanted:
+            return
         columns: dict[str, np.ndarray] = {
             name: np.array([row[name] for row in self.rows], kind).reshape(-1, *shape)
             for name, (kind, shape) in COLUMNS.items()
         }
-        put(self.path(), lambda stream: np.savez(stream, **columns))  # type: ignore[arg-type]
-        self.rows = []
-
-    def finish(self) -> None:
-        """Write the last chunk, when it is not a whole one."""
-        if self.next % self.chunk and not whole(self.path()):
-            self.write()
+        put(self.path, lambda stream: np.savez(stream, **columns))  # type: ignore[arg-type]
+        self.rows, self.wanted = [], False
 
 
 def whole(path: Path) -> bool:

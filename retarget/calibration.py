@@ -70,9 +70,11 @@ class Calibration:
         if self.side not in SIDES:
             raise unknown("side", self.side, SIDES)
         for name, shape in {"rotation": (3, 3), "offset": (3,)}.items():
-            require_numbers(name, getattr(self, name))
-            if getattr(self, name).shape != shape or not np.isfinite(getattr(self, name)).all():
-                raise InputError(f"{name}: {getattr(self, name)!r:.200}, expected {shape} numbers.")
+            values = getattr(self, name)
+            require_numbers(name, values)
+            if values.shape != shape or not np.isfinite(values).all():
+                said = str(values.tolist())[:200]
+                raise InputError(f"{name}: {said}, expected finite numbers of shape {shape}.")
         require_numbers("scale", self.scale)
         if not (isinstance(self.pinch, int | float) and self.pinch > 0):
             raise InputError(f"pinch: {self.pinch!r:.60}, expected a positive distance [m].")

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from handsim.errors import HandsimError
+from retarget.human import glove_notes
 from retarget.inspection.numbers import MOST, clock, clock_of, numbers_of
 from retarget.inspection.report import Clock, Part
 
-DESCRIBERS: tuple[Callable[[Any, str], list[str]], ...] = ()
+DESCRIBERS: tuple[Callable[[Any, str], list[str]], ...] = (glove_notes.describe,)
 """What else there is to say of an array or a list by its shape: (values, name) → notes."""
 
 _DEEPEST, _SHOWN, _FEW = 5, 60, 3

@@ -66,7 +66,7 @@ def work(folder):
     size = job["chunk"]
     for k, first in enumerate(range(0, len(video), size)):
         path = folder / f"chunk-{k:06d}.npz"
-        if FAULT == f"dies at {k}":
+        if f"dies at {k}" == FAULT:
             (folder / f"chunk-{k:06d}.npz.1.part").write_bytes(b"half")
             os.kill(os.getpid(), signal.SIGKILL)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Files spoiled on purpose: bytes changed, cut out, cut off and doubled, outside and inside a zip."""
+"""Files spoiled on purpose: bytes changed, cut out, cut off and doubled; zip members too."""
 
 import io
 import os
@@ -40,7 +40,9 @@ def edits():
     places = st.floats(0, 0.05) | st.floats(0, 1)
     values = st.integers(0, 255) | st.sampled_from(TEXT)
     kinds = st.sampled_from(["byte", "byte", "byte", "same", "cut out", "double", "cut off"])
-    return st.lists(st.builds(Edit, kinds, places, st.integers(1, 40), values), min_size=1, max_size=4)
+    return st.lists(
+        st.builds(Edit, kinds, places, st.integers(1, 40), values), min_size=1, max_size=4
+    )
 
 
 def spoil(data: bytes, changes) -> bytes:

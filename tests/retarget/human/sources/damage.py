@@ -63,19 +63,24 @@ def spoil_inside(data: bytes, changes, which: float) -> bytes:
     return out.getvalue()
 
 
-class Sample:
-    """A copy of a file or folder whose members are spoiled one at a time, and made whole again."""
+def copied(original: Path, folder: Path) -> Path:
+    """A copy of a file or folder, to be written to."""
+    path = folder / original.name
+    if not original.is_dir():
+        shutil.copyfile(original, path)
+        return path
+    shutil.copytree(original, path, copy_function=shutil.copyfile)
+    for parent, _, _ in os.walk(path):
+        os.chmod(parent, 0o755)
+    return path
 
-    def __init__(self, original: Path, folder: Path) -> None:
-        self.path = folder / original.name
-        if original.is_dir():
-            shutil.copytree(original, self.path, copy_function=shutil.copyfile)
-            for parent, _, _ in os.walk(self.path):
-                os.chmod(parent, 0o755)
-            self.files = sorted(file for file in self.path.rglob("*") if file.is_file())
-        else:
-            shutil.copyfile(original, self.path)
-            self.files = [self.path]
+
+class Sample:
+    """What is read from `path`; the files in `folder` are spoiled one at a time, and made whole."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path = path
+        self.files = sorted(file for file in folder.rglob("*") if file.is_file())
 
     def spoiled(self, changes, which: float, inside: bool):
         """A context in which one file is spoiled."""

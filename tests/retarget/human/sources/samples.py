@@ -8,10 +8,12 @@ import numpy as np
 
 from handsim.assets import ASSETS
 from handsim.errors import HandsimError
+from handsim.files import save_npz
 from retarget.human.sources import FORMATS
+from retarget.human.sources.extraction import KIND, SCHEMA
 from retarget.human.sources.hamer import save_frames
-from tests.retarget.human import planted
-from tests.retarget.human.sources import writers
+from tests.retarget.human import osmo_trial, planted
+from tests.retarget.human.sources import test_datasets, test_mano_datasets, writers
 
 COUNT = 12
 TIMES = 3.0 + np.arange(COUNT) / 30
@@ -45,7 +47,43 @@ def _named(folder: Path) -> None:
     np.savez(folder / "a.npz", keypoints=HANDS["left"], times=TIMES, valid=truths, side="left")
 
 
+def _extraction(folder: Path, backend: str) -> None:
+    """What `retarget extract` writes of one right hand."""
+    truth = planted.right_parameters(COUNT)
+    arrays = {
+        "times": TIMES,
+        "track_right": np.ones(1, bool),
+        "frame": np.arange(COUNT),
+        "track": np.zeros(COUNT, np.int64),
+        "right": np.ones(COUNT, bool),
+        "score": np.ones(COUNT),
+        "box": np.tile([0.0, 0, 9, 9], (COUNT, 1)),
+        "keypoints_2d": np.zeros((COUNT, 21, 2)),
+    }
+    if backend == "mediapipe":
+        arrays["keypoints_3d"] = HANDS["right"]
+    else:
+        arrays |= {
+            "pred_keypoints_3d": HANDS["right"] - truth.transl[:, None],
+            "pred_cam_t_full": truth.transl,
+            "global_orient": truth.global_orient,
+            "hand_pose": truth.hand_pose,
+            "betas": truth.betas,
+            "focal_length": np.full((COUNT, 2), 900.0),
+        }
+    told = {"width": 640, "height": 480, "tips": "as it says"}
+    header = {"kind": KIND, "schema": SCHEMA, "files": ["a.mp4"], "backend": backend, "told": told}
+    save_npz(folder / "a.npz", {**header, "options": {}, "metric": False}, arrays)
+
+
 MAKERS = {
+    "extraction, mediapipe": lambda folder: _extraction(folder, "mediapipe"),
+    "extraction, hamer": lambda folder: _extraction(folder, "hamer"),
+    "osmo": lambda folder: osmo_trial.write(folder / "trial", frames=10, pictures=False),
+    "ho3d": lambda folder: test_datasets.write_ho3d(folder / "AB1"),
+    "grab": lambda folder: test_mano_datasets.write_grab(folder / "mug.npz"),
+    "arctic": lambda folder: test_mano_datasets.write_arctic(folder, beside=False),
+    "dexycb": lambda folder: test_mano_datasets.write_dexycb(folder / "set"),
     "handsim": _saved,
     "hamer, many frames": _frames,
     "keypoints, named": _named,
@@ -61,16 +99,17 @@ MAKERS = {
         folder / "a.zarr" / "clip.mp4" / "joints", HANDS["right"], (5, 21, 3)
     ),
 }
-"""Writers of the one file or folder in an empty folder, by the format and what is particular."""
+"""Writers into an empty folder, by the format and what is particular: of one file or folder, or
+of several, of which they return the last to be read."""
 
-_LARGEST, _DEEPEST = 4 << 20, 2
+_LARGEST, _DEEPEST = 4 << 20, 1
 
 
 def make(name: str, folder: Path) -> Path:
     """The file or folder a maker writes."""
-    MAKERS[name](folder)
-    (made,) = folder.iterdir()
-    return made
+    made = MAKERS[name](folder)
+    last = made[-1] if isinstance(made, tuple) else made
+    return last if isinstance(last, Path) else next(folder.iterdir())
 
 
 def real(motions: Path) -> dict[str, Path]:

@@ -20,10 +20,11 @@ import handsim
 from handsim import datasets
 from handsim.errors import HandsimError, MissingExtraError
 from retarget import Calibration, HandTrajectory, Solution
+from retarget.human.keypoints import SIDES
 from retarget.human.sources import FORMATS, load_hands
 from tests.handsim.test_rollout import rollout
-from tests.retarget.human.sources import samples
-from tests.retarget.human.sources.damage import Sample, edits
+from tests.retarget.human.sources import samples, test_mano_datasets
+from tests.retarget.human.sources.damage import Sample, copied, edits
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -60,8 +61,8 @@ def recordings(motions):
     return samples.real(motions)
 
 
-def fuzz(original, folder, format):
-    sample = Sample(original, folder)
+def fuzz(path, folder, format):
+    sample = Sample(path, folder)
     try:
         read_motions(sample.path, format)
     except MissingExtraError as error:
@@ -82,13 +83,22 @@ def test_damaged_recordings(shared, tmp_path, format):
     found = recordings(shared / "motions")
     if format not in found:
         pytest.skip("no recording of that format")
-    fuzz(found[format], tmp_path, format)
+    fuzz(copied(found[format], tmp_path), tmp_path, format)
+
+
+@pytest.fixture(scope="module")
+def mano_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mano")
+    for side in SIDES:
+        content = pickle.dumps(test_mano_datasets.mano_content(side))
+        (folder / f"MANO_{side.upper()}.pkl").write_bytes(content)
+    return folder
 
 
 @pytest.mark.parametrize("name", samples.MAKERS)
-def test_damaged_files_made_up(tmp_path, name):
-    (tmp_path / "made").mkdir()
-    fuzz(samples.make(name, tmp_path / "made"), tmp_path, name.split(",")[0])
+def test_damaged_files_made_up(tmp_path, mano_folder, monkeypatch, name):
+    monkeypatch.setenv("HANDSIM_MANO", str(mano_folder))
+    fuzz(samples.make(name, tmp_path), tmp_path, name.split(",")[0])
 
 
 @pytest.mark.parametrize("name", samples.MAKERS)
@@ -135,8 +145,7 @@ def solution():
 def test_damaged_files_of_ours(tmp_path, name):
     read, write = OURS[name]
     write(tmp_path / name)
-    (tmp_path / "copy").mkdir()
-    sample = Sample(tmp_path / name, tmp_path / "copy")
+    sample = Sample(tmp_path / name, tmp_path)
     assert survives(lambda: read(sample.path))
 
     @settings(FEW, max_examples=60)
@@ -186,6 +195,12 @@ JUNK = st.recursive(
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
     ),
     max_leaves=5,
+)
+
+
+OURS["extraction.npz"] = (
+    read_motions,
+    lambda path: samples.make("extraction, hamer", path.parent).rename(path),
 )
 
 
@@ -287,7 +302,7 @@ BOMBS = {
     "structured.npy": lambda: npy((10**9,), [("a", "<f8", (1000, 1000))], bytes(100)),
     "laughs.pkl": lambda: lists_of_lists(30, 20),
     "string.pkl": lambda: b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.",
-    "deep.pkl": lambda: b"\x80\x02" + b"]" * 10**6 + b".",
+    "deep.pkl": lambda: b"\x80\x02" + b"]" * 10**5 + b".",
     "deep.json": lambda: b"[" * 10**6,
     "deep closed.json": lambda: b"[" * 10**5 + b"]" * 10**5,
     "wide.json": lambda: b"[" + b"[]," * (6 << 20) + b"[]]",
@@ -314,6 +329,7 @@ GUARD = """
 import resource, sys
 from pathlib import Path
 from handsim.errors import HandsimError
+from retarget.human.keypoints import SIDES
 from retarget.human.sources import FORMATS, load_hands
 from retarget.inspection import as_text, inspect
 

@@ -125,9 +125,9 @@ def real(motions: Path) -> dict[str, Path]:
 
 def _candidates(motions: Path):
     for folder, folders, names in os.walk(motions):
+        yield from (Path(folder) / name for name in [*folders, *names] if name[0] != ".")
         if len(Path(folder).relative_to(motions).parts) >= _DEEPEST:
             folders.clear()
-        yield from (Path(folder) / name for name in [*folders, *names] if name[0] != ".")
 
 
 def _format(path: Path) -> str | None:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -15,6 +16,7 @@ from handsim.errors import MissingExtraError
 from handsim.hands.robot_hand import RobotHand
 from handsim.scene import IDENTITY_POSE, build_scene
 
+_CLOSING_SECONDS = 5.0
 Show = Callable[[Float[ndarray, " nq"]], bool]
 """Shows a hand at qpos [rad]; whether the window is still open."""
 
@@ -46,13 +48,21 @@ def moving_window(hand: RobotHand) -> Iterator[Show]:
     viewer = viewer_module("record a video instead")
     scene = build_scene(hand)
     data = mujoco.MjData(scene.model)
-    with viewer.launch_passive(scene.model, data) as window:
+    before = set(threading.enumerate())
+    window = viewer.launch_passive(scene.model, data)
+    drawing = set(threading.enumerate()) - before
 
-        def show(qpos: Float[ndarray, " nq"]) -> bool:
-            with window.lock():
-                scene.place(data, qpos, IDENTITY_POSE)
-                mujoco.mj_forward(scene.model, data)
-            window.sync()
-            return bool(window.is_running())
+    def show(qpos: Float[ndarray, " nq"]) -> bool:
+        with window.lock():
+            scene.place(data, qpos, IDENTITY_POSE)
+            mujoco.mj_forward(scene.model, data)
+        window.sync()
+        return bool(window.is_running())
 
+    try:
         yield show
+    finally:
+        window.close()
+        # The process crashes if it ends while the window's thread still draws.
+        for thread in drawing:
+            thread.join(_CLOSING_SECONDS)

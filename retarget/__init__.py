@@ -4,6 +4,7 @@ from retarget.calibration import Calibration
 from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
 from retarget.human import filters
+from retarget.human.extract import extract
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
@@ -28,6 +29,7 @@ __all__ = [
     "Workspace",
     "calibrate",
     "calibrate_open",
+    "extract",
     "filters",
     "fit_mano",
     "load",

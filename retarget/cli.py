@@ -219,9 +219,8 @@ def extract(
         python: an interpreter that has the backend; that of `retarget setup` when not given.
         options: of the backend, each as name=value.
     """
-    interpreter = python or venvs.find_or_make(backend, say=_say)
     chosen = parse_options(options)
-    made = extract_hands(source, out, backend, interpreter, chosen, _console.is_terminal)
+    made = extract_hands(source, out, backend, python, chosen, _console.is_terminal, _say)
     print(f"wrote {made}")
 
 
@@ -260,10 +259,9 @@ def run_live(
         record: an .mp4 to write at the end; also where there is no display.
         python: an interpreter that has mediapipe; that of `retarget setup` when not given.
     """
-    interpreter = python or venvs.find_or_make("mediapipe", say=_say)
     known = retarget.Calibration.load(calibration) if calibration else None
     robot = handsim.load_hand(hand, side)
-    session = live.run(source, robot, interpreter, method, known, record, say=_say)
+    session = live.run(source, robot, method, known, record, python, say=_say)
     print(session)
     if record:
         print(f"wrote {record}")

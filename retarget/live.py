@@ -28,6 +28,7 @@ from handsim.window import has_display, moving_window, viewer_module
 from retarget.calibration import Calibration
 from retarget.film import Film
 from retarget.fitting import calibrate_open
+from retarget.human.extract import venvs
 from retarget.human.extract.worker_process import LOG, require_success, script, started
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import COUNT, in_palm_frame, mirror
@@ -40,7 +41,8 @@ CALIBRATION_SECONDS = 2.0
 """How long a hand is looked at [s] before it is followed, where no calibration is given."""
 FILM_FPS = 30.0
 TIPS = "MediaPipe fingertip landmark"
-WORKER = script("mediapipe")
+BACKEND = "mediapipe"
+WORKER = script(BACKEND)
 _SAMPLE = ASSETS / "motions" / "sample_right.npz"
 
 
@@ -90,10 +92,10 @@ class Session:
 def run(
     source: str,
     hand: RobotHand,
-    python: Path,
     method: str = DEFAULT,
     calibration: Calibration | None = None,
     record: Path | None = None,
+    python: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Session:
     """Follow the hand before a camera, or in a video, in a window, a recording or both.
@@ -101,10 +103,10 @@ def run(
     Args:
         source: a camera's number, or a video, which is played at its own pace.
         hand: the robot, of the side of the person's hand.
-        python: the interpreter that runs the worker.
         method: what to match.
         calibration: see `follow`.
         record: the video to write at the end.
+        python: the interpreter that runs the worker; None for that of `venvs.find_or_make`.
         say: told what is going on, line by line.
 
     Raises:
@@ -120,13 +122,14 @@ def run(
         context_class()
     if not record or has_display():
         viewer_module("give --record")
+    interpreter = python or venvs.find_or_make(BACKEND, say)
     say("getting ready")
     _warm_up(hand, method)
     if calibration is None:
         say(f"hold your {hand.side} hand open for {CALIBRATION_SECONDS:g} s")
     with ExitStack() as stack:
         show = stack.enter_context(moving_window(hand)) if has_display() else None
-        sights = stack.enter_context(watch(camera, hand.side, python))
+        sights = stack.enter_context(watch(camera, hand.side, interpreter, WORKER))
         session = follow(sights, hand, method, calibration, show)
     if record:
         film(record, session, hand)
@@ -134,16 +137,14 @@ def run(
 
 
 @contextmanager
-def watch(
-    source: int | Path, side: Side, python: Path, worker: Path = WORKER
-) -> Iterator[Iterator[Sight]]:
+def watch(source: int | Path, side: Side, python: Path, worker: Path) -> Iterator[Iterator[Sight]]:
     """What a worker sees, frame after frame, until the video ends.
 
     Args:
         source: a camera's index, or a video, which is played at its own pace.
         side: which hand; of several the one that is most surely of that side.
         python: the interpreter that runs the worker.
-        worker: the script.
+        worker: its script.
 
     Raises:
         MissingExtraError: the interpreter cannot be run.
@@ -215,7 +216,7 @@ def follow(
     except KeyboardInterrupt:
         pass
     if not steps:
-        raise InputError("No frame was followed, expected a hand in view for longer.")
+        raise InputError(f"No frame was followed, expected a {hand.side} hand in view for longer.")
     return _session(hand, steps, known)
 
 

@@ -11,6 +11,8 @@ MODULES = {
     for package in ("handsim", "retarget", "benchmarks")
     for path in sorted((ROOT / package).rglob("*.py"))
 }
+WORKERS = {name for name in MODULES if name.startswith("retarget.human.extract.workers.")}
+"""Scripts for interpreters of their own, which have none of our packages."""
 FORBIDDEN = {
     "handsim": {"retarget", "benchmarks"},
     "retarget": {"benchmarks"},
@@ -80,7 +82,13 @@ def test_there_is_no_import_cycle():
         visit(module)
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
+@pytest.mark.parametrize("module", sorted(WORKERS))
+def test_workers_import_nothing_of_ours_and_nobody_imports_them(module):
+    assert not GRAPH[module]
+    assert not any(module in needs for needs in GRAPH.values())
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - WORKERS))
 def test_imports_stand_at_the_top(module):
     tree = ast.parse(MODULES[module].read_text())
     assert "TYPE_CHECKING" not in MODULES[module].read_text()

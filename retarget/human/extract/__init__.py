@@ -7,7 +7,7 @@ writes a single `.npz`, which `retarget.load` reads (`retarget.human.sources.ext
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from retarget.human.extract.chunks import Meta, read_chunks, read_meta
 from retarget.human.extract.job import CHUNK, Job, job_of, work_folder
 from retarget.human.extract.tracking import follow_hands
 from retarget.human.extract.worker_process import run, script
+from retarget.human.sources.assembly import DEFAULT_FPS
 from retarget.human.sources.extraction import KIND, SCHEMA
 
 __all__ = ["BACKENDS", "Extraction", "extract", "parse_options"]
@@ -54,6 +55,7 @@ def extract(
     python: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Extraction:
     """Find the hands in a video or in pictures and write all that the backend says of them.
 
@@ -64,9 +66,10 @@ def extract(
         source: a video, a folder of pictures, a picture or several.
         out: the `.npz` to write.
         backend: one of `BACKENDS`.
-        python: the interpreter that runs the backend; None for the one `venvs.find` finds.
+        python: the interpreter that runs the backend; None for that of `venvs.find_or_make`.
         options: the backend's own, see the docstring of its worker.
         progress: whether to show a bar.
+        say: told, line by line, when mediapipe's environment is made.
 
     Raises:
         UnknownNameError: there is no such backend.
@@ -77,9 +80,9 @@ def extract(
     """
     if backend not in BACKENDS:
         raise unknown("backend", backend, BACKENDS)
-    out = Path(out).with_suffix(".npz")
+    out = Path(out)
     job = job_of(source, backend, dict(options or {}))
-    interpreter = Path(python) if python else venvs.find(backend)
+    interpreter = Path(python) if python else venvs.find_or_make(backend, say)
     with work_folder(out, job) as folder:
         run(interpreter, script(backend), folder, progress)
         meta = read_meta(folder)
@@ -107,7 +110,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
 
 def _assemble(out: Path, job: Job, meta: Meta, rows: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Write the file; says in how many frames each side was seen."""
-    times = np.arange(meta.frames) if meta.times is None else meta.times
+    times = np.arange(meta.frames) / DEFAULT_FPS if meta.times is None else meta.times
     hands = follow_hands(times[rows["frame"]], rows["box"], rows["right"], rows["score"])
     header = {
         "kind": KIND,

@@ -17,7 +17,7 @@ CHUNK = {"mediapipe": 256, "hamer": 64, "wilor": 64}
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Suffixes of pictures; any other file is taken for a video."""
 
-_OURS = ("job.json", "meta.json", "log.txt", "chunk-*.npz", "*.part*")
+_OURS = ("job.json", ".job-*", "meta.json", "log.txt", "chunk-*.npz", "*.part*")
 
 
 @dataclass(frozen=True)
@@ -96,28 +96,34 @@ def work_folder(out: Path, job: Job) -> Iterator[Path]:
     What another job left there is removed first.
 
     Raises:
-        OutputError: the folder cannot be made, or holds what is not ours.
+        OutputError: the folder cannot be made, or holds what is not ours; or `out` is a folder.
     """
     folder = out.with_name(out.name + ".work")
-    asked = folder / "job.json"
+    if out.is_dir():
+        raise OutputError(f"Cannot write {out}: it is a folder, expected a file name.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not asked.is_file() and any(folder.iterdir()):
-            raise OutputError(
-                f"Cannot work in {folder}: it holds something else, expected nothing."
-            )
-        if not asked.is_file() or asked.read_text() != job.as_json():
-            _empty(folder)
-            with replacing(asked) as temporary:
-                temporary.write_text(job.as_json())
+        _ask(folder, job)
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"Cannot work in {folder}: {error.strerror or error}.") from error
     yield folder
     _empty(folder)
     with suppress(OSError):
         folder.rmdir()
+
+
+def _ask(folder: Path, job: Job) -> None:
+    """Write `job.json`, unless this very job was asked for before."""
+    asked = folder / "job.json"
+    if asked.is_file() and asked.read_text(encoding="utf-8") == job.as_json():
+        return
+    if not asked.is_file() and any(not file.match(".job-*") for file in folder.iterdir()):
+        raise OutputError(f"Cannot work in {folder}: it holds something else, expected nothing.")
+    _empty(folder)
+    with replacing(asked) as temporary:
+        temporary.write_text(job.as_json(), encoding="utf-8")
 
 
 def _empty(folder: Path) -> None:

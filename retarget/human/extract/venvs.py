@@ -251,9 +251,13 @@ def _do(command: list[str], say: Callable[[str], None]) -> None:
         WorkerError: it failed.
     """
     last = ""
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as step:
+    try:
+        step = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+    except OSError as error:
+        raise WorkerError(f"Cannot run {command[0]}: {error.strerror or error}.") from error
+    with step:
         assert step.stdout is not None
         for line in step.stdout:
             last = line.strip() or last

@@ -1,4 +1,5 @@
-"""A worker whose "video" is an array of keypoints (T, H, 21, 3) of H hands, NaN where unseen.
+"""A worker whose "video" is an array of keypoints (T, H, 21, 3) of H hands, NaN where unseen, and
+whose "pictures" are one (H, 21, 3) each.
 
 The first hand is a right one, the second a left one; 100 px are 10 cm. FAKE_FAULT misbehaves.
 """
@@ -55,7 +56,8 @@ def damage(columns, k):
 
 def work(folder):
     job = json.loads((folder / "job.json").read_text())
-    video = np.load(job["video"])
+    pictures = [np.load(path) for path in job["images"] or []]
+    video = np.stack(pictures) if pictures else np.load(job["video"])
     sys.stdout.write("a library says hello\n[1, 2]\n")
     sys.stderr.write("loading\nweights are missing\n")
     if FAULT == "refuses":
@@ -75,7 +77,8 @@ def work(folder):
                 np.savez(stream, **damage(rows(video[first : first + size], first), k))
             os.replace(part, path)
         say(done=min(first + size, len(video)), total=len(video))
-    meta = {"frames": len(video), "times": (np.arange(len(video)) / 25).tolist(), "tips": "fake"}
+    times = None if pictures else (np.arange(len(video)) / 25).tolist()
+    meta = {"frames": len(video), "times": times, "tips": "fake"}
     meta |= {"frames": "some"} if FAULT == "meta" else {}
     (folder / "meta.json").write_text(json.dumps(meta))
     return 0

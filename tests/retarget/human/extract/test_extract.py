@@ -38,7 +38,7 @@ def video(tmp_path, monkeypatch):
     return tmp_path / "video.npy"
 
 
-def run(video, name="out", **known):
+def run(video, name="out.npz", **known):
     return extract(video, video.with_name(name), python=sys.executable, **known)
 
 
@@ -63,9 +63,21 @@ def test_what_was_seen_is_the_motion_of_each_hand(video):
         assert len(archive["further"]) == len(archive["track"]) == 70 + 45
 
 
+def test_pictures_are_frames_without_times(video, tmp_path):
+    frames = np.load(video)
+    for k in (0, 1, 2, 10):
+        with (tmp_path / f"{k}.png").open("wb") as stream:
+            np.save(stream, frames[k])
+    made = extract(tmp_path, tmp_path / "out.npz", python=sys.executable)
+    motion = load(made.file, side="left", fps=10)
+    np.testing.assert_allclose(motion.times, [0, 0.1, 0.2, 1.0])
+    np.testing.assert_allclose(motion.palm_keypoints, frames[[0, 1, 2, 10], 1], atol=1e-12)
+    assert motion.source.times_assumed
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(video, monkeypatch):
-    whole = run(video, "whole").file.read_bytes()
+    whole = run(video, "whole.npz").file.read_bytes()
     monkeypatch.setenv("FAKE_FAULT", "dies at 3")
     with pytest.raises(WorkerError, match="killed by signal 9"):
         run(video)
@@ -119,8 +131,10 @@ def test_what_cannot_begin_leaves_nothing(video, tmp_path):
     with pytest.raises(MissingFileError, match="nothing.mp4"):
         run(tmp_path / "nothing.mp4")
     assert [p.name for p in tmp_path.iterdir()] == ["video.npy"]
+    with pytest.raises(OutputError, match="it is a folder"):
+        extract(video, tmp_path, python=sys.executable)
     with pytest.raises(MissingExtraError, match="Cannot run"):
-        extract(video, tmp_path / "out", python=tmp_path / "no-python")
+        extract(video, tmp_path / "o.npz", python=tmp_path / "no-python")
 
 
 def test_a_folder_of_somebody_else_is_left_alone(video, tmp_path):
@@ -130,6 +144,9 @@ def test_a_folder_of_somebody_else_is_left_alone(video, tmp_path):
     with pytest.raises(OutputError, match="holds something else"):
         run(video)
     assert other.read_text() == "precious"
+    other.rename(other.with_name(".job-half-written.json"))
+    assert run(video).frames == COUNT
+    assert not other.parent.exists()
 
 
 def test_pictures_are_in_the_order_of_their_numbers(tmp_path):

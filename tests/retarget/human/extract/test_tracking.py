@@ -72,7 +72,11 @@ def test_a_hand_that_was_away_for_long_or_is_far_off_is_another():
 
     def tracks_of(passed, away):
         times = np.array([0.0, passed])
-        return len(follow_hands(times, np.concatenate([box, box + [away, 0, away, 0]]), right, score).right)
+        return len(
+            follow_hands(
+                times, np.concatenate([box, box + np.array([away, 0, away, 0])]), right, score
+            ).right
+        )
 
     assert tracks_of(0.9 * GAP, 0) == 1
     assert tracks_of(1.1 * GAP, 0) == 2

@@ -22,6 +22,8 @@ from retarget import doctor, inspection, live, metrics
 from retarget.demo import demo, write_scores
 from retarget.human.extract import extract as extract_hands
 from retarget.human.extract import parse_options, venvs
+from retarget.human.extract.depth import measure_extraction
+from retarget.human.extract.depth_maps import read_depth_camera
 from retarget.playback import film, play
 from retarget.status import tally
 
@@ -210,6 +212,10 @@ def extract(
     backend: str = "mediapipe",
     python: Path | None = None,
     options: tuple[str, ...] = (),
+    depth: Path | None = None,
+    intrinsics: Path | None = None,
+    extrinsics: Path | None = None,
+    baseline: float | None = None,
 ) -> None:
     """Find the hands in a video or in pictures; cut off, the same command goes on.
 
@@ -218,10 +224,19 @@ def extract(
         backend: mediapipe, hamer or wilor.
         python: an interpreter that has the backend; that of `retarget setup` when not given.
         options: of the backend, each as name=value.
+        depth: a map for each frame, aligned to it: a folder of 16-bit .png [mm] or of .npy [m], or
+            one .npy; makes the motion metric.
+        intrinsics: of the camera, a matrix (3, 3) in .npy or text, or .json of fx, fy, cx, cy.
+        extrinsics: the camera in the world or a robot's base, a pose (4, 4) in .npy or text.
+        baseline: of a stereo pair [m], whose disparities [px] `depth` then is.
     """
+    ruler = read_depth_camera(depth, intrinsics, extrinsics, baseline)
     chosen = parse_options(options)
     made = extract_hands(source, out, backend, python, chosen, _console.is_terminal, _say)
     print(f"wrote {made}")
+    if ruler is not None:
+        known = measure_extraction(made.file, *ruler)
+        print("; ".join(f"{side} hand: depth in {count} frames" for side, count in known.items()))
 
 
 def setup(

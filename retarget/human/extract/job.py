@@ -17,7 +17,7 @@ CHUNK = {"mediapipe": 256, "hamer": 64, "wilor": 64}
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Suffixes of pictures; any other file is taken for a video."""
 
-_OURS = ("job.json", ".job-*", "meta.json", "log.txt", "chunk-*.npz", "*.part*")
+_OURS = ("job.json", ".job-*", "meta.json", "log.txt", "boxes.npz", "chunk-*.npz", "*.part*")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ and are mirrored back here. ``pred_cam_t_full`` is the real picture's; the motio
 
 In each frame the hand is that of the track of its side with the largest boxes in sum, so that a
 passer-by is read only where nobody else is seen.
+
+A file whose hands were measured by a depth camera (`extract.depth`) also has ``metric.left``,
+``metric.right`` or both, (T, 4): where the wrist is in the camera's frame [m] and the scale of the
+hand, NaN where not known; and, when the camera's pose is known, ``metric.T_world_camera``.
 """
 
 import json
@@ -35,6 +39,7 @@ from handsim.files import HEADER
 from retarget.human.hand_trajectory import Camera, HandTrajectory, ManoParameters, Source, Stream
 from retarget.human.keypoints import SIDES, WRIST, Side, mirror
 from retarget.human.mano import TIPS, mirror_rotations
+from retarget.human.pinhole import in_world, placed
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import Archive, container
 from retarget.human.sources.assembly import assemble, choose_side, frame_period
@@ -75,6 +80,8 @@ STREAMS = {
     "score": "how sure the backend is of the side",
     "keypoints_2d": "keypoints in the picture [px]",
 }
+METRIC, WORLD = "metric.", "metric.T_world_camera"
+"""Names of what a depth camera measured: of a side's hand, and the camera's pose."""
 TRACKERS = {"mediapipe": "MediaPipe", "hamer": "HaMeR", "wilor": "WiLoR"}
 Header = Mapping[str, Any]
 Values = Mapping[str, np.ndarray]
@@ -114,7 +121,33 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     read = _mano_hand if is_mano else _plain_hand
     points, mano, source = read(archive, header, values, side, source)
     streams = {name: Stream(times, values[name], meaning) for name, meaning in STREAMS.items()}
-    return assemble(path, points, side, source, times, valid=rows >= 0, mano=mano, streams=streams)
+    motion = assemble(
+        path, points, side, source, times, valid=rows >= 0, mano=mano, streams=streams
+    )
+    return _measured(motion, archive, header) if METRIC + side in archive else motion
+
+
+def sides(path: Path) -> list[Side]:
+    """The sides of the hands in a file.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    archive = Archive(path)
+    _header(archive)
+    right, track = archive["track_right"], _column(archive, "track").astype(np.int64)
+    return sorted({SIDES[int(right[k])] for k in np.unique(track[track >= 0])})
+
+
+def _measured(motion: HandTrajectory, archive: Archive, header: Header) -> HandTrajectory:
+    """The motion as a depth camera measured it."""
+    name = METRIC + motion.side
+    values = as_numbers(archive[name], f"{archive.path.name}: {name}", (len(motion), 4))
+    lens = header.get("camera") or {}
+    (fx, fy), (cx, cy) = (as_numbers(lens.get(n), f"camera {n}", (2,)) for n in ("focal", "center"))
+    camera = Camera((float(fx), float(fy)), (float(cx), float(cy)))
+    moved = placed(motion, values[:, :3], values[:, 3], camera)
+    return in_world(moved, archive[WORLD]) if WORLD in archive else moved
 
 
 def _plain_hand(

@@ -50,7 +50,9 @@ with mediapipe.solutions.hands.Hands(static_image_mode=True, model_complexity=0)
 sys.stdout.write("mediapipe " + mediapipe.__version__)
 """,
     "other": """
-import sys, torch
+import importlib, sys, torch
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 assert float((torch.ones(2, 2) @ torch.ones(2, 2)).sum()) == 8
 sys.stdout.write(f"torch {torch.__version__}, CUDA {torch.cuda.is_available()}")
 """,
@@ -188,7 +190,8 @@ def rosbags() -> str:
 def backend(name: str) -> str:
     """The environment of a backend of `extract` does a little of its work."""
     python = venvs.find(name)
-    command = [str(python), "-I", "-c", _SEES.get(name, _SEES["other"])]
+    needs = venvs.recipe_of(name).imports
+    command = [str(python), "-I", "-c", _SEES.get(name, _SEES["other"]), *needs]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import handsim
 import retarget
@@ -15,7 +18,7 @@ from handsim.adoption import add_hand
 from handsim.errors import HandsimError
 from handsim.gallery import show, write_gallery
 from handsim.hands.catalog import summarise
-from retarget import live, metrics
+from retarget import doctor, inspection, live, metrics
 from retarget.demo import demo, write_scores
 from retarget.human.extract import extract as extract_hands
 from retarget.human.extract import parse_options, venvs
@@ -279,6 +282,43 @@ def run_live(
         print(f"wrote {record}")
 
 
+def run_inspect(
+    file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="a file or folder of any kind")],
+    json: bool = False,
+) -> None:
+    """Say what is in a file or folder, without trusting it.
+
+    Args:
+        json: print JSON.
+    """
+    report = inspection.inspect(file)
+    print(to_json(report.as_json()) if json else inspection.as_text(report))
+
+
+def run_doctor(json: bool = False) -> None:
+    """Say what works on this machine, and how to get what does not; exit code 1 without the core.
+
+    Args:
+        json: print JSON.
+    """
+    findings = doctor.diagnose()
+    if json:
+        print(to_json([asdict(finding) for finding in findings]))
+    else:
+        _print_findings(findings)
+    sys.exit(0 if doctor.works(findings) else 1)
+
+
+def _print_findings(findings: Sequence[doctor.Finding]) -> None:
+    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
+    table = Table("capability", "status", "found", "remedy")
+    for f in findings:
+        status = Text(f"{f.status}{' (core)' if f.core and f.status != 'ok' else ''}")
+        status.stylize(colours[f.status])
+        table.add_row(f.capability, status, Text(f.version or f.reason), Text(f.remedy))
+    _console.print(table)
+
+
 def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
@@ -302,7 +342,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "extract": extract,
     "setup": setup,
     "live": run_live,
+    "inspect": run_inspect,
+    "doctor": run_doctor,
 }
+
+
+def to_json(value: object) -> str:
+    """Data as text, as `--json` prints it."""
+    return dumps(value, indent=2, ensure_ascii=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

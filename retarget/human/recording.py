@@ -15,6 +15,11 @@ Values = np.ndarray | Sequence[Any] | float | int
 Frame = Literal["world", "camera", "wrist"]
 FRAMES: tuple[Frame, ...] = ("world", "camera", "wrist")
 
+FARTHEST = 1e6
+"""No hand is farther than that from the origin of its frame [m]."""
+MOST_NUMBERS = 1 << 28
+"""Numbers an array may hold: 2 GiB of float64, four hours of keypoints at 300 Hz."""
+
 _ROTATION_TOLERANCE = 1e-2
 _SAME_TIME = 1e-6
 """Times that differ by less [s] differ by rounding."""
@@ -166,7 +171,9 @@ def as_numbers(
         array: np.ndarray = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"type {array.dtype}")
-        with np.errstate(over="ignore"):
+        if array.size > MOST_NUMBERS:
+            raise ValueError(f"{array.size} numbers, more than {MOST_NUMBERS}")
+        with np.errstate(over="ignore", invalid="ignore"):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: {error}, expected an array of numbers.") from error

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from handsim.errors import FormatError, unknown
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import SIDES, Side
@@ -101,7 +103,10 @@ def load(
     if format is not None and format not in FORMATS:
         raise unknown("format", format, FORMATS)
     container(path)
-    return FORMATS[format or _recognise(path)].load(path, side, None if fps is None else float(fps))
+    module = FORMATS[format or _recognise(path)]
+    # Numbers of any size stand in damaged files: what they overflow to is not finite, hence unseen.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return module.load(path, side, None if fps is None else float(fps))
 
 
 def load_hands(

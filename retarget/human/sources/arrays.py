@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from handsim.errors import FormatError, MissingFileError
+from handsim.files import require_text, zip_members
 from retarget.human.sources import restricted_pickle
 
 LIMIT = 2 << 30
@@ -29,6 +30,7 @@ LIMIT = 2 << 30
 
 Container = Literal["npy", "npz", "pickle", "hdf5", "json", "folder", "other"]
 
+_LONGEST_HEADER = 1 << 17
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _ZIP_FAILURES = (
     zipfile.BadZipFile,
@@ -149,7 +151,12 @@ def parse_npy(data: bytes, name: str) -> np.ndarray:
             f"{name} declares an array of shape {shape} and type {dtype} ({expected} bytes), but "
             f"holds {len(rest)} bytes."
         )
-    return np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    try:
+        require_text(array)
+    except ValueError as error:
+        raise FormatError(f"{name} holds {error}.") from error
+    return array
 
 
 def _header(stream: io.BytesIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -187,13 +194,9 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
+            members = zip_members(path, LIMIT)
         except _ZIP_FAILURES as error:
             raise FormatError(f"{path} is no readable .npz archive: {_line(error)}.") from error
-        size = sum(member.file_size for member in members)
-        if size > LIMIT:
-            raise FormatError(f"{path} would unpack to {size} bytes, expected at most {LIMIT}.")
         self._sizes = {member.filename: member.file_size for member in members}
         self.names = frozenset(name.removesuffix(".npy") for name in self._sizes)
 
@@ -213,14 +216,25 @@ class Archive:
         member = name if name in self._sizes else f"{name}.npy"
         return parse_npy(self._read(member), f"{self.path.name}: {name}")
 
+    def describe(self, name: str) -> tuple[tuple[int, ...], str, int]:
+        """Shape, type and size [bytes] of an array, by its header alone.
+
+        Raises:
+            FormatError: it is absent or damaged.
+        """
+        member = name if name in self._sizes else f"{name}.npy"
+        start = self._read(member, _LONGEST_HEADER)
+        shape, _, dtype = _header(io.BytesIO(start), f"{self.path.name}: {name}")
+        return shape, str(dtype), self._sizes[member]
+
     def _listed(self) -> list[str]:
         """A few names for a message; they come from the file, so they could be anything."""
         return [name if name.isprintable() else repr(name) for name in sorted(self.names)[:20]]
 
-    def _read(self, member: str) -> bytes:
+    def _read(self, member: str, most: int | None = None) -> bytes:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
-                data = stream.read(self._sizes[member] + 1)
+                data = stream.read(self._sizes[member] + 1 if most is None else most)
         except _ZIP_FAILURES as error:
             raise FormatError(f"{self.path} is a damaged .npz archive: {_line(error)}.") from error
         return data

@@ -160,7 +160,8 @@ def parse_side(value: object, name: str) -> Side | None:
     if isinstance(value, bool | int | float | np.number | np.bool_) and value in (0, 1):
         return "right" if value else "left"
     shown = value.item() if isinstance(value, np.generic) else value
-    raise InputError(f"{name}: side {shown!r:.60}, expected 'left' or 'right'.")
+    said = " ".join(repr(shown).split())[:60]
+    raise InputError(f"{name}: side {said}, expected 'left' or 'right'.")
 
 
 def choose_side(present: set[Side], side: Side | None, name: str) -> Side:

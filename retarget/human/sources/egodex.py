@@ -12,17 +12,16 @@ done, in words, the stream "task"; all 25 joints' poses, metacarpals too, the st
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 from jaxtyping import Bool, Float
 
 from handsim.errors import FormatError, InputError
+from handsim.hdf5 import Hdf5
 from retarget.human.hand_trajectory import Camera, HandTrajectory, Source, Stream
 from retarget.human.keypoints import FROM_MANUS, SIDES, Side
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble, choose_side
-from retarget.human.sources.hdf5_files import opened, present, read
 from retarget.human.sources.transforms import poses, upright_matrices
 
 NAME = "egodex"
@@ -44,8 +43,8 @@ def recognises(path: Path) -> bool:
     """Whether it is an HDF5 file with the pose of either hand."""
     if container(path) != "hdf5":
         return False
-    with opened(path) as file:
-        return any(present(file, f"transforms/{side}Hand") for side in SIDES)
+    with Hdf5(path) as file:
+        return any(f"transforms/{side}Hand" in file for side in SIDES)
 
 
 def load(path: Path, side: Side | None = None, fps: float | None = None) -> HandTrajectory:
@@ -57,12 +56,12 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
     """
     if container(path) != "hdf5":
         raise FormatError(f"{path} is no HDF5 file, expected one of EgoDex.")
-    with opened(path) as file:
+    with Hdf5(path) as file:
         return _load(file, path, side, fps)
 
 
-def _load(file: h5py.File, path: Path, side: Side | None, fps: float | None) -> HandTrajectory:
-    seen = {hand: _seen(file, hand) for hand in SIDES if present(file, f"transforms/{hand}Hand")}
+def _load(file: Hdf5, path: Path, side: Side | None, fps: float | None) -> HandTrajectory:
+    seen = {hand: _seen(file, hand) for hand in SIDES if f"transforms/{hand}Hand" in file}
     side = choose_side({hand for hand, frames in seen.items() if frames.any()}, side, path.name)
     count = len(seen[side])
     joints = np.stack([_transforms(file, side + joint, count) for joint in JOINTS], axis=1)
@@ -91,47 +90,47 @@ def _load(file: h5py.File, path: Path, side: Side | None, fps: float | None) -> 
     )
 
 
-def _seen(file: h5py.File, side: Side) -> Bool[np.ndarray, " T"]:
+def _seen(file: Hdf5, side: Side) -> Bool[np.ndarray, " T"]:
     name = f"confidences/{side}Hand"
-    if not present(file, name):
-        return np.ones(len(read(file, f"transforms/{side}Hand")), dtype=bool)
-    return as_numbers(read(file, name), name, (None,)) >= SEEN
+    if name not in file:
+        return np.ones(len(file[f"transforms/{side}Hand"]), dtype=bool)
+    return as_numbers(file[name], name, (None,)) >= SEEN
 
 
-def _transforms(file: h5py.File, joint: str, count: int) -> Float[np.ndarray, "T 4 4"]:
+def _transforms(file: Hdf5, joint: str, count: int) -> Float[np.ndarray, "T 4 4"]:
     """A joint's poses, in the world turned upright."""
     name = f"transforms/{joint}"
-    return upright_matrices(as_numbers(read(file, name), name, (count, 4, 4)))
+    return upright_matrices(as_numbers(file[name], name, (count, 4, 4)))
 
 
-def _confidence(file: h5py.File, side: Side) -> dict[str, tuple[np.ndarray, str]]:
+def _confidence(file: Hdf5, side: Side) -> dict[str, tuple[np.ndarray, str]]:
     names = [f"confidences/{side}{JOINTS[index]}" for index in FROM_MANUS]
-    if not all(present(file, name) for name in names):
+    if not all(name in file for name in names):
         return {}
-    rows = [as_numbers(read(file, name), name, (None,)) for name in names]
+    rows = [as_numbers(file[name], name, (None,)) for name in names]
     return {"confidence": (np.stack(rows, axis=1), "of each keypoint, 0 to 1")}
 
 
-def _camera_poses(file: h5py.File, count: int) -> dict[str, tuple[np.ndarray, str]]:
-    if not present(file, "transforms/camera"):
+def _camera_poses(file: Hdf5, count: int) -> dict[str, tuple[np.ndarray, str]]:
+    if "transforms/camera" not in file:
         return {}
     meaning = "optical frame (x right, y down, z forward) in the world: x y z [m], qw qx qy qz"
     return {"camera": (poses(_transforms(file, "camera", count)), meaning)}
 
 
-def _task(file: h5py.File) -> dict[str, Stream]:
-    which = file.attrs.get("which_llm_description")
+def _task(file: Hdf5) -> dict[str, Stream]:
+    which = file.attribute("which_llm_description")
     second = isinstance(which, str) and which == "2"
-    task = file.attrs.get("llm_description2" if second else "llm_description")
+    task = file.attribute("llm_description2" if second else "llm_description")
     if not isinstance(task, str):
         return {}
     return {"task": Stream(np.zeros(1), np.array([task]), "what was done, in words")}
 
 
-def _camera(file: h5py.File, name: str) -> Camera | None:
-    if not present(file, "camera/intrinsic"):
+def _camera(file: Hdf5, name: str) -> Camera | None:
+    if "camera/intrinsic" not in file:
         return None
-    matrix = as_numbers(read(file, "camera/intrinsic"), f"{name}: camera/intrinsic", (3, 3))
+    matrix = as_numbers(file["camera/intrinsic"], f"{name}: camera/intrinsic", (3, 3))
     if not np.isfinite(matrix).all():
         raise InputError(f"{name}: camera/intrinsic is not finite.")
     focal, center = np.diag(matrix)[:2], matrix[:2, 2]

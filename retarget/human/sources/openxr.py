@@ -135,10 +135,12 @@ def _joints(value: Any, path: Path) -> Float[np.ndarray, "25 3"] | None:
         if missing:
             raise FormatError(f"{path} has a hand without the joint {missing[0]!r}.")
         value = [named[name] for name in JOINTS]
-    if isinstance(value, list) and not isinstance(value[0], float):
+    if not isinstance(value, list):
+        raise FormatError(f"{path} has a hand that is {value!r:.60}, expected its joints.")
+    if not isinstance(value[0], float):
         positions = [_position(entry, path) for entry in value]
     else:
-        count, width = _LAYOUTS.get(len(value) if isinstance(value, list) else 0, (0, 1))
+        count, width = _LAYOUTS.get(len(value), (0, 1))
         rows = [value[width * i : width * (i + 1)] for i in range(count)]
         positions = [_position(row, path) for row in rows]
     if len(positions) not in (25, 26):

@@ -168,7 +168,8 @@ def _arrays(content: Content, name: str) -> dict[str, np.ndarray]:
 
 def _stacked(rows: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     """Rows as one array, NaN where one is None."""
-    if not isinstance(rows, list | tuple | np.ndarray) or np.size(rows[:1]) == 0:
+    many = isinstance(rows, list | tuple) or (isinstance(rows, np.ndarray) and rows.ndim > 0)
+    if not many or len(rows) == 0:
         raise InputError(f"{name}: no rows, expected a list or an array of them.")
     if isinstance(rows, np.ndarray) and rows.dtype != object:
         return as_numbers(rows, name, (None, *shape))

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from handsim.files import require_text
+
 GROWTH, SLACK, DEPTH = 16, 1 << 20, 64
 _NODE = 8
 _MOST_AXES = 32
@@ -119,6 +121,7 @@ class Array:
         content = self.content
         data = content.encode("latin1") if isinstance(content, str) else memoryview(content)
         flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+        require_text(flat)
         flat.setflags(write=False)
         shaped = flat.reshape(self.shape, order="F" if self.fortran else "C")
         return shaped[()] if self.scalar else shaped

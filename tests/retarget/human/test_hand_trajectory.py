@@ -239,7 +239,7 @@ def test_files_that_hold_something_else(tmp_path):
     path = tmp_path / "motion.npz"
     header = {"kind": "hand_trajectory", "schema": 1, "side": "left", "mano": False, "streams": []}
     save_npz(path, header, {"times": TIMES})
-    with pytest.raises(FormatError, match="not a whole hand_trajectory"):
+    with pytest.raises(FormatError, match="expected a whole hand_trajectory"):
         HandTrajectory.load(path)
     save_npz(path, {**header, "schema": 2}, {})
     with pytest.raises(FormatError, match="schema 2"):

@@ -101,10 +101,10 @@ def damage_count(file):
     ("damage", "message"),
     [
         (damage_shape, r"rightThumbTip: shape \(12, 3\), expected \(12, 4, 4\)"),
-        (damage_joint, "has no 'transforms/rightThumbTip' of its own"),
-        (damage_type, "'transforms/rightThumbTip' holds no numbers"),
-        (damage_link, "has no 'transforms/rightThumbTip' of its own"),
-        (damage_size, "has 64000000000 bytes, expected at most 0"),
+        (damage_joint, "has no dataset 'transforms/rightThumbTip'"),
+        (damage_type, "transforms/rightThumbTip: type <U4, expected an array of numbers"),
+        (damage_link, "transforms/rightThumbTip is a link to elsewhere"),
+        (damage_size, "declares 64000000000 bytes but stores 0"),
         (damage_count, r"rightThumbTip: shape \(13, 4, 4\), expected \(12, 4, 4\)"),
     ],
 )

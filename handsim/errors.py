@@ -31,6 +31,10 @@ class MissingExtraError(HandsimError, ImportError):
     """An optional package or system library is absent; the message carries the remedy."""
 
 
+class WorkerError(HandsimError, RuntimeError):
+    """A program in an environment of its own that failed; the message quotes what it said."""
+
+
 def unknown(kind: str, name: object, choices: Iterable[str]) -> UnknownNameError:
     """The error for a `name` that is no `kind`, listing the `choices`.
 

@@ -1,8 +1,5 @@
 """Pictures of hands: one from two sides, its frames to check, and the whole catalogue."""
 
-import importlib
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from handsim.errors import MissingExtraError
 from handsim.hands.catalog import hand_card, hand_names, load_hand
 from handsim.hands.couplings import spools
 from handsim.hands.robot_hand import FINGERS, RobotHand
@@ -20,6 +16,7 @@ from handsim.hands.skeleton import surface
 from handsim.postures import natural, pinch
 from handsim.render import Renderer, Segment, write_png
 from handsim.scene import IDENTITY_POSE, Scene, build_scene
+from handsim.window import viewer_module
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
@@ -253,12 +250,6 @@ def _with_legend(picture: Picture, fingers: Iterable[str]) -> Picture:
 
 
 def _open_viewer(hand: RobotHand) -> None:
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        raise MissingExtraError(
-            "There is no display to open a window on; give the name of a PNG file instead."
-        )
-    viewer = importlib.import_module("mujoco.viewer")
+    viewer = viewer_module("give the name of a PNG file instead")
     scene = build_scene(hand)
     viewer.launch(scene.model, _placed(scene, None))

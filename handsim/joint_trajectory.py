@@ -1,14 +1,16 @@
 """JointTrajectory: what a robot hand does over time."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation, Slerp
 
 from handsim.errors import InputError, unknown
-from handsim.files import load_npz, save_npz
+from handsim.files import load_npz, save_npz, whole
 from handsim.hands.robot_hand import SIDES, Side
 
 KIND, SCHEMA = "joint_trajectory", 1
@@ -41,6 +43,9 @@ class JointTrajectory:
     def __post_init__(self) -> None:
         if self.side not in SIDES:
             raise unknown("side", self.side, SIDES)
+        require_texts(hand=(self.hand,), joint_names=self.joint_names)
+        for name, kinds in {"times": "iuf", "qpos": "iuf", "wrist": "iuf", "valid": "b"}.items():
+            require_numbers(name, getattr(self, name), kinds)
         count, joints = len(self.times), len(self.joint_names)
         expected = {
             "times": (count,),
@@ -126,7 +131,44 @@ class JointTrajectory:
             FormatError: it holds something else.
         """
         header, arrays = load_npz(path, KIND, SCHEMA)
-        return cls(header["hand"], header["side"], tuple(header["joint_names"]), **arrays)
+        with whole(path, KIND):
+            return cls.from_saved(header, arrays)
+
+    @classmethod
+    def from_saved(
+        cls, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> "JointTrajectory":
+        """The trajectory that a file's header and arrays describe."""
+        names = ("times", "qpos", "wrist", "valid")
+        return cls(
+            header["hand"],
+            header["side"],
+            tuple(header["joint_names"]),
+            **{name: arrays[name] for name in names},
+        )
+
+
+def require_texts(**values: Sequence[object]) -> None:
+    """Make sure that names are text.
+
+    Raises:
+        InputError: one is something else.
+    """
+    for name, texts in values.items():
+        odd = [text for text in texts if not isinstance(text, str)]
+        if odd:
+            raise InputError(f"{name}: {odd[0]!r:.60}, expected text.")
+
+
+def require_numbers(name: str, values: object, kinds: str = "biuf") -> None:
+    """Make sure that an array is of numbers of numpy's `kinds`.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
+        kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise InputError(f"{name}: {kind}, expected an array of numbers or truth values.")
 
 
 def interpolate_poses(
@@ -158,7 +200,8 @@ def _require_increasing(times: Float[np.ndarray, " T"]) -> None:
 
 
 def _unit_wrist(wrist: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
-    norms = np.linalg.norm(wrist[:, 3:], axis=1)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(wrist[:, 3:], axis=1)
     if np.any(np.abs(norms - 1) > 1e-3):
         i = int(np.argmax(np.abs(norms - 1)))
         raise InputError(f"wrist[{i}] has a quaternion of length {norms[i]:g}, expected 1.")

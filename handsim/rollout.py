@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from handsim.errors import FormatError, InputError
-from handsim.files import load_npz, save_npz
-from handsim.hands.robot_hand import Side
-from handsim.joint_trajectory import JointTrajectory
+from handsim.errors import FormatError, InputError, unknown
+from handsim.files import load_npz, save_npz, whole
+from handsim.hands.robot_hand import SIDES, Side
+from handsim.joint_trajectory import JointTrajectory, require_numbers, require_texts
 
 KIND, SCHEMA = "rollout", 1
 REFERENCE_QPOS, REFERENCE_WRIST = "reference_qpos", "reference_wrist"
 
 _GROUPS = ("observations", "info", "annotations", "frames")
-_ARRAYS = ("times", "actions", "rewards", "states", "terminated", "truncated")
+_RANKS = {"times": 1, "actions": 2, "rewards": 1, "states": 2, "terminated": 1, "truncated": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,14 @@ class Rollout:
     model_xml: str = ""
 
     def __post_init__(self) -> None:
+        if self.side not in SIDES:
+            raise unknown("side", self.side, SIDES)
+        require_texts(hand=(self.hand,), joint_names=self.joint_names, model_xml=(self.model_xml,))
+        for name, rank in _RANKS.items():
+            require_numbers(name, getattr(self, name))
+            if getattr(self, name).ndim != rank:
+                shape = getattr(self, name).shape
+                raise InputError(f"{name}: shape {shape}, expected {rank} axes.")
         steps = len(self.actions)
         for name in ("rewards", "terminated", "truncated"):
             _require_length(name, getattr(self, name), steps)
@@ -125,7 +133,7 @@ class Rollout:
             "metadata": dict(self.metadata),
             "model_xml": self.model_xml,
         }
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in _RANKS}
         for group in _GROUPS:
             arrays |= {f"{group}/{name}": array for name, array in getattr(self, group).items()}
         save_npz(path, header, arrays)
@@ -142,9 +150,11 @@ class Rollout:
         groups: dict[str, Any] = {group: {} for group in _GROUPS}
         for key in [key for key in arrays if "/" in key]:
             group, name = key.split("/", 1)
+            if group not in groups:
+                raise FormatError(f"{path} has an array {key!r:.80} of no {KIND}.")
             groups[group][name] = arrays.pop(key)
-        try:
-            plain: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        with whole(path, KIND):
+            plain: dict[str, Any] = {name: arrays[name] for name in _RANKS}
             return cls(
                 hand=header["hand"],
                 side=header["side"],
@@ -154,13 +164,9 @@ class Rollout:
                 **plain,
                 **groups,
             )
-        except KeyError as error:
-            raise FormatError(f"{path} lacks {error}, expected a whole rollout.") from error
 
 
 def _require_length(name: str, array: np.ndarray, length: int) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise InputError(f"{name}: {kind}, expected an array of numbers or truth values.")
+    require_numbers(name, array)
     if np.ndim(array) == 0 or len(array) != length:
         raise InputError(f"{name}: shape {np.shape(array)}, expected {length} rows.")

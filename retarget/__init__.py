@@ -4,9 +4,11 @@ from retarget.calibration import Calibration
 from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
 from retarget.human import filters
+from retarget.human.extract import extract
 from retarget.human.hand_trajectory import HandTrajectory
+from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
-from retarget.human.sources import load
+from retarget.human.sources import load, load_hands
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
@@ -27,8 +29,11 @@ __all__ = [
     "Workspace",
     "calibrate",
     "calibrate_open",
+    "extract",
     "filters",
+    "fit_mano",
     "load",
     "load_dex_config",
+    "load_hands",
     "score",
 ]

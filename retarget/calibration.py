@@ -22,9 +22,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from handsim.errors import InputError
-from handsim.files import load_npz, save_npz
-from handsim.hands.robot_hand import RobotHand, Side
+from handsim.errors import InputError, unknown
+from handsim.files import load_npz, save_npz, whole
+from handsim.hands.robot_hand import SIDES, RobotHand, Side
+from handsim.joint_trajectory import require_numbers, require_texts
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import CHAINS
 from retarget.human.mano import TIPS as MANO_TIPS
@@ -52,7 +53,7 @@ class Calibration:
         pinch: distance of the person's fingertips below which they touch [m].
 
     Raises:
-        InputError: `rotation` is not one, or a scale is not positive.
+        InputError: `rotation` is not one, a scale is not positive, or something has another type.
     """
 
     hand: str
@@ -65,9 +66,24 @@ class Calibration:
     pinch: float = PINCH_UNKNOWN
 
     def __post_init__(self) -> None:
-        if np.abs(self.rotation @ self.rotation.T - np.eye(3)).max() > 1e-6:
+        require_texts(hand=(self.hand,), tips=(self.tips,), fingers=self.fingers)
+        if self.side not in SIDES:
+            raise unknown("side", self.side, SIDES)
+        for name, shape in {"rotation": (3, 3), "offset": (3,)}.items():
+            values = getattr(self, name)
+            require_numbers(name, values)
+            if values.shape != shape or not np.isfinite(values).all():
+                said = str(values.tolist())[:200]
+                raise InputError(f"{name}: {said}, expected finite numbers of shape {shape}.")
+        require_numbers("scale", self.scale)
+        if not (isinstance(self.pinch, int | float) and self.pinch > 0):
+            raise InputError(f"pinch: {self.pinch!r:.60}, expected a positive distance [m].")
+        if not np.abs(self.rotation @ self.rotation.T - np.eye(3)).max() <= 1e-6:
             raise InputError(f"rotation {self.rotation.tolist()} is not orthonormal.")
-        if np.shape(self.scale) != (len(self.fingers),) or not (self.scale > 0).all():
+        if (
+            np.shape(self.scale) != (len(self.fingers),)
+            or not ((self.scale > 0) & np.isfinite(self.scale)).all()
+        ):
             raise InputError(
                 f"scale: {np.asarray(self.scale).tolist()}, expected a positive number for each "
                 f"of {', '.join(self.fingers)}."
@@ -141,7 +157,8 @@ class Calibration:
             FormatError: it holds something else.
         """
         header, arrays = load_npz(path, KIND, SCHEMA)
-        return cls.from_saved(header, arrays)
+        with whole(path, KIND):
+            return cls.from_saved(header, arrays)
 
     def as_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What a file holds of it: names and arrays."""

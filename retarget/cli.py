@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import handsim
 import retarget
@@ -15,8 +18,12 @@ from handsim.adoption import add_hand
 from handsim.errors import HandsimError
 from handsim.gallery import show, write_gallery
 from handsim.hands.catalog import summarise
-from retarget import metrics
+from retarget import doctor, inspection, live, metrics
 from retarget.demo import demo, write_scores
+from retarget.human.extract import extract as extract_hands
+from retarget.human.extract import parse_options, venvs
+from retarget.human.extract.depth import measure_extraction
+from retarget.human.extract.depth_maps import read_depth_camera
 from retarget.playback import film, play
 from retarget.status import tally
 
@@ -196,6 +203,126 @@ def hands(
         print(f"wrote {write_gallery(out or Path('hands.png'), side=side or 'right')}")
 
 
+def extract(
+    source: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(help="a video, a folder of pictures, or pictures"),
+    ],
+    out: Output,
+    backend: str = "mediapipe",
+    python: Path | None = None,
+    options: tuple[str, ...] = (),
+    depth: Path | None = None,
+    intrinsics: Path | None = None,
+    extrinsics: Path | None = None,
+    baseline: float | None = None,
+) -> None:
+    """Find the hands in a video or in pictures; cut off, the same command goes on.
+
+    Args:
+        out: what was seen, an .npz to `solve`.
+        backend: mediapipe, hamer or wilor.
+        python: an interpreter that has the backend; that of `retarget setup` when not given.
+        options: of the backend, each as name=value.
+        depth: a map for each frame, aligned to it: a folder of 16-bit .png [mm] or of .npy [m], or
+            one .npy; makes the motion metric.
+        intrinsics: of the camera, a matrix (3, 3) in .npy or text, or .json of fx, fy, cx, cy.
+        extrinsics: the camera in the world or a robot's base, a pose (4, 4) in .npy or text.
+        baseline: of a stereo pair [m], whose disparities [px] `depth` then is.
+    """
+    ruler = read_depth_camera(depth, intrinsics, extrinsics, baseline)
+    chosen = parse_options(options)
+    made = extract_hands(source, out, backend, python, chosen, _console.is_terminal, _say)
+    print(f"wrote {made}")
+    if ruler is not None:
+        known = measure_extraction(made.file, *ruler)
+        print("; ".join(f"{side} hand: depth in {count} frames" for side, count in known.items()))
+
+
+def setup(
+    backend: tyro.conf.Positional[str] = "mediapipe",
+    python: Path | None = None,
+) -> None:
+    """Make the environment that a backend of `extract` runs in, once, in the user's cache.
+
+    Args:
+        backend: mediapipe, hamer or wilor.
+        python: the interpreter to make it with.
+    """
+    print(venvs.make(backend, python, say=_say))
+
+
+def run_live(
+    source: Annotated[
+        tyro.conf.Positional[str], tyro.conf.arg(help="a camera's number, or a video")
+    ] = "0",
+    hand: str = "shadow",
+    side: Literal["right", "left"] = "right",
+    method: str = retarget.DEFAULT,
+    calibration: Path | None = None,
+    record: Path | None = None,
+    python: Path | None = None,
+) -> None:
+    """Move a robot hand as the hand before a camera moves, in a window, until Ctrl-C.
+
+    Args:
+        hand: a hand of the catalogue.
+        side: which of the person's hands.
+        method: what to match.
+        calibration: a saved calibration of this person and hand; else the first two seconds are
+            one, of the hand held open.
+        record: an .mp4 to write at the end; also where there is no display.
+        python: an interpreter that has mediapipe; that of `retarget setup` when not given.
+    """
+    known = retarget.Calibration.load(calibration) if calibration else None
+    robot = handsim.load_hand(hand, side)
+    session = live.run(source, robot, method, known, record, python, say=_say)
+    print(session)
+    if record:
+        print(f"wrote {record}")
+
+
+def run_inspect(
+    file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="a file or folder of any kind")],
+    json: bool = False,
+) -> None:
+    """Say what is in a file or folder, without trusting it.
+
+    Args:
+        json: print JSON.
+    """
+    report = inspection.inspect(file)
+    print(to_json(report.as_json()) if json else inspection.as_text(report))
+
+
+def run_doctor(json: bool = False) -> None:
+    """Say what works on this machine, and how to get what does not; exit code 1 without the core.
+
+    Args:
+        json: print JSON.
+    """
+    findings = doctor.diagnose()
+    if json:
+        print(to_json([asdict(finding) for finding in findings]))
+    else:
+        _print_findings(findings)
+    sys.exit(0 if doctor.works(findings) else 1)
+
+
+def _print_findings(findings: Sequence[doctor.Finding]) -> None:
+    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
+    table = Table("capability", "status", "found", "remedy")
+    for f in findings:
+        status = Text(f"{f.status}{' (core)' if f.core and f.status != 'ok' else ''}")
+        status.stylize(colours[f.status])
+        table.add_row(f.capability, status, Text(f.version or f.reason), Text(f.remedy))
+    _console.print(table)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 def _list_hands() -> None:
     table = Table("hand", "title", "maker", "joints", "free", "motors", "sides", "source")
     for hand in map(summarise, handsim.hand_names()):
@@ -212,7 +339,17 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "score": score,
     "export": export,
     "hands": hands,
+    "extract": extract,
+    "setup": setup,
+    "live": run_live,
+    "inspect": run_inspect,
+    "doctor": run_doctor,
 }
+
+
+def to_json(value: object) -> str:
+    """Data as text, as `--json` prints it."""
+    return dumps(value, indent=2, ensure_ascii=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,6 +21,8 @@ from retarget.retargeter import Solution
 
 KEYPOINTS = "human_keypoints"
 """The annotation that carries the person's keypoints (T, 21, 3) in the palm frame [m]."""
+STREAMS = "streams"
+"""The key of a rollout's metadata that says what the annotations made of streams are."""
 STILL_SECONDS, STILL_RATE = 1.0, 30.0
 """How long a motion of a single frame is held in physics [s], and its rate [Hz]."""
 
@@ -32,7 +34,10 @@ def play(
 
     Args:
         solution: what to replay.
-        motion: the person, whose keypoints are kept as the annotation `KEYPOINTS`.
+        motion: the person, whose keypoints are kept as the annotation `KEYPOINTS`, and whose
+            streams of numbers (tactile, objects, …) as annotations of their own names: at each
+            time of the rollout the last row known. What a stream's columns are is kept in the
+            rollout's metadata, under `STREAMS`.
         wrist: "fixed", or "floating" to follow the person's wrist.
     """
     trajectory = solution.trajectory
@@ -48,8 +53,14 @@ def play(
         env.close()
     if motion is None:
         return rollout
-    keypoints = keypoints_at(motion, motion.times[0] + rollout.times)
-    return replace(rollout, annotations={**rollout.annotations, KEYPOINTS: keypoints})
+    times = motion.times[0] + rollout.times
+    numeric = {name: s for name, s in motion.streams.items() if s.values.dtype.kind in "biuf"}
+    held = {name: stream.at(times) for name, stream in numeric.items() if len(stream)}
+    return replace(
+        rollout,
+        annotations={**held, **rollout.annotations, KEYPOINTS: keypoints_at(motion, times)},
+        metadata={**rollout.metadata, STREAMS: {name: numeric[name].meaning for name in held}},
+    )
 
 
 def keypoints_at(

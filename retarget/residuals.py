@@ -14,7 +14,8 @@ from retarget.vector_residuals import Vectors, VectorScratch, add_vectors
 class Terms(NamedTuple):
     """All T frames of an objective of the independent joints, in the order of the tree's inputs.
 
-    `fresh` frames have no frame before to be near to.
+    `fresh` frames have no frame before to be near to; `momentum` is the share of the last change
+    that is expected of the next.
     """
 
     vectors: Vectors
@@ -23,6 +24,7 @@ class Terms(NamedTuple):
     joint_weight: Float[np.ndarray, "T m"]
     joint_slack: Float[np.ndarray, "T m"]
     smoothness: float
+    momentum: float
     posture: float
     neutral: Float[np.ndarray, " m"]
     low: Float[np.ndarray, " m"]
@@ -41,7 +43,7 @@ class Scratch(NamedTuple):
 def frame_derivatives(
     tree, work, spare, terms, t, x, before, smoothness, gradient, hessian, second
 ):
-    """Frame `t`'s objective at inputs `x` (m,), with the frame before it at `before` (m,).
+    """Frame `t`'s objective at inputs `x` (m,), expected at `before` (m,).
 
     Overwrites `gradient` (m,) and, where `second`, the lower triangle of `hessian` (m, m).
     """

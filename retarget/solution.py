@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handsim.files import load_npz, save_npz
-from handsim.joint_trajectory import JointTrajectory
+from handsim.errors import InputError
+from handsim.files import load_npz, save_npz, whole
+from handsim.joint_trajectory import JointTrajectory, require_numbers, require_texts
 from retarget.calibration import Calibration
 from retarget.status import Status
 
@@ -26,6 +27,9 @@ class Solution:
         cost: the objective at the solution; NaN where the frame has no observation.
         status: how each frame's solving ended, a `Status`.
         seconds: time spent on each frame, the mean of those solved together [s].
+
+    Raises:
+        InputError: a row a frame is missing, or a status is none.
     """
 
     trajectory: JointTrajectory
@@ -34,6 +38,19 @@ class Solution:
     cost: Float[np.ndarray, " T"]
     status: Int[np.ndarray, " T"]
     seconds: Float[np.ndarray, " T"]
+
+    def __post_init__(self) -> None:
+        require_texts(method=(self.method,))
+        for name in ("cost", "status", "seconds"):
+            values = getattr(self, name)
+            require_numbers(name, values)
+            if values.shape != self.trajectory.times.shape:
+                raise InputError(
+                    f"{name}: shape {values.shape}, expected {self.trajectory.times.shape}."
+                )
+        strange = set(np.unique(self.status).tolist()) - set(Status)
+        if strange:
+            raise InputError(f"status: {min(strange)}, expected 0 to {len(Status) - 1}.")
 
     @property
     def converged(self) -> Bool[np.ndarray, " T"]:
@@ -74,9 +91,8 @@ class Solution:
             FormatError: it holds something else.
         """
         header, a = load_npz(path, KIND, SCHEMA)
-        hand, side = header["hand"], header["side"]
-        trajectory = JointTrajectory(
-            hand, side, tuple(header["joint_names"]), a["times"], a["qpos"], a["wrist"], a["valid"]
-        )
-        calibration = Calibration.from_saved(header, a)
-        return cls(trajectory, header["method"], calibration, a["cost"], a["status"], a["seconds"])
+        with whole(path, KIND):
+            trajectory = JointTrajectory.from_saved(header, a)
+            calibration = Calibration.from_saved(header, a)
+            rows = (a["cost"], a["status"], a["seconds"])
+            return cls(trajectory, header["method"], calibration, *rows)

@@ -88,6 +88,11 @@ BAD = {
     "unwritable folder": (["solve", "{short}", "-o", "{empty}/out.npz"], "Cannot write"),
     "not a solution": (["replay", "{short}", "-o", "out.npz"], "expected a 'solution'"),
     "unknown dataset format": (["export", "{short}", "-o", "out.h5", "--format", "x"], ""),
+    "no such video": (["extract", "none.mp4", "-o", "out.npz"], "No such file: none.mp4"),
+    "unknown backend": (["extract", "none.mp4", "-o", "o", "--backend", "x"], "Unknown backend"),
+    "unreadable option": (["extract", "a", "-o", "o", "--options", "x"], "expected name=value"),
+    "nothing to set up": (["setup", "x"], "Unknown backend 'x'"),
+    "no such video live": (["live", "none.mp4"], "No such video: none.mp4"),
     "unknown hand in demo": (["demo", "--hands", "shadw", "-o", "demo"], "Unknown hand"),
 }
 

@@ -19,8 +19,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from handsim.errors import FormatError, InputError, MissingFileError, OutputError
-from handsim.files import replacing
+from handsim.errors import InputError, OutputError
+from handsim.files import replacing, whole
+from handsim.hdf5 import Hdf5
 from handsim.rollout import Rollout
 
 SCHEMA = 1
@@ -57,15 +58,9 @@ def read(path: str | Path) -> list[Rollout]:
         MissingFileError: there is no such file.
         FormatError: it is not HDF5, not of this layout, or another program wrote it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"No such file: {path}.")
-    try:
-        with h5py.File(path, "r") as file:
-            demos = sorted(file["data"], key=lambda name: int(name.removeprefix("demo_")))
-            return [_read_demo(file["data"][name]) for name in demos]
-    except (OSError, KeyError, ValueError) as error:
-        raise FormatError(f"{path} is not a robomimic file written by handsim: {error}.") from error
+    with Hdf5(path) as file, whole(path, "robomimic file written by handsim"):
+        demos = sorted(file.names("data"), key=lambda name: int(name.removeprefix("demo_")))
+        return [_read_demo(file, f"data/{name}") for name in demos]
 
 
 def _common_env_args(rollouts: Sequence[Rollout]) -> dict[str, Any]:
@@ -126,30 +121,42 @@ def _write_demo(demo: h5py.Group, rollout: Rollout) -> None:
             )
 
 
-def _read_demo(demo: h5py.Group) -> Rollout:
-    header = json.loads(demo.attrs["handsim"])
+def _read_demo(file: Hdf5, demo: str) -> Rollout:
+    header = json.loads(_text(file, demo, "handsim"))
     if header["schema"] > SCHEMA:
         raise ValueError(f"schema {header['schema']}, this version reads up to {SCHEMA}")
     frames, observations = {}, {}
-    for name, first in demo["obs"].items():
-        both = np.concatenate([first[:1], demo["next_obs"][name][:]])
+    for name in file.names(f"{demo}/obs"):
+        first, later = file[f"{demo}/obs/{name}"], file[f"{demo}/next_obs/{name}"]
+        both = np.concatenate([first[:1], later])
         if name.endswith(_IMAGE):
             frames[name.removesuffix(_IMAGE)] = both
         else:
             observations[name] = both
+    groups: dict[str, Any] = {
+        group: {name: file[f"{demo}/{group}/{name}"] for name in file.names(f"{demo}/{group}")}
+        for group in ("info", "annotations")
+    }
+    plain: dict[str, Any] = {
+        name: file[f"{demo}/{name}"]
+        for name in ("actions", "rewards", "terminated", "truncated", "times")
+    }
     return Rollout(
         hand=header["hand"],
         side=header["side"],
         joint_names=tuple(header["joint_names"]),
         observations=observations,
-        states=np.concatenate([demo["states"][:], demo["final_state"][:][None]]),
-        info={name: array[:] for name, array in demo.get("info", {}).items()},
-        annotations={name: array[:] for name, array in demo.get("annotations", {}).items()},
+        states=np.concatenate([file[f"{demo}/states"], file[f"{demo}/final_state"][None]]),
         frames=frames,
         metadata=header["metadata"],
-        model_xml=demo.attrs["model_file"],
-        **{
-            name: demo[name][:]
-            for name in ("actions", "rewards", "terminated", "truncated", "times")
-        },
+        model_xml=_text(file, demo, "model_file"),
+        **groups,
+        **plain,
     )
+
+
+def _text(file: Hdf5, demo: str, name: str) -> str:
+    text = file.attribute(name, demo)
+    if not isinstance(text, str):
+        raise ValueError(f"{demo} has no attribute {name!r}")
+    return text

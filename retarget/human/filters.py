@@ -1,4 +1,4 @@
-"""Cleaning a motion: gaps filled, outliers rejected, noise smoothed, online or with hindsight.
+"""Cleaning a motion: outliers rejected, noise smoothed, bones kept, online or with hindsight.
 
 Everything here acts on the person, before the mapping: a low-pass on a robot's joints undoes
 pinches, while fingertips of a filtered person that touch still ask the robot's to touch. What is
@@ -7,22 +7,47 @@ turning hand is not taken for moving fingers. All times are in seconds, so that 
 same to a motion at any frame rate.
 
     clean = filters.smooth(filters.fill_gaps(filters.reject_outliers(motion)))
+
+or everything there is, with repeated frames dropped and an even rate: `clean`.
 """
 
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.ndimage import median_filter
 
 from handsim.errors import InputError
 from retarget.human.hand_trajectory import HandTrajectory
-from retarget.human.keypoints import CHAINS, bone_lengths, continuous
+from retarget.human.keypoints import BONES, CHAINS, bone_lengths, continuous
 from retarget.human.one_euro import HandFilter, Smoothing
-from retarget.human.rigid import placed, turn_between, turned
+from retarget.human.rigid import placed
+from retarget.human.timeline import (
+    LONGEST_GAP,
+    drop_duplicates,
+    fill_gaps,
+    hold_gaps,
+    resample,
+    runs,
+    split_gaps,
+)
 
-LONGEST_GAP = 0.25
-"""Time without a hand [s] up to which the hand is known from the frames around it."""
+__all__ = [
+    "HAMPEL",
+    "LONGEST_GAP",
+    "clean",
+    "constant_bones",
+    "drop_duplicates",
+    "fill_gaps",
+    "hold_gaps",
+    "one_euro",
+    "plausible",
+    "reject_outliers",
+    "resample",
+    "smooth",
+    "split_gaps",
+]
+
 HAMPEL = 6.0
 """Robust standard deviations (1.4826 times the median absolute deviation) of an outlier."""
 SHAPE_SLACK = 0.01
@@ -34,6 +59,30 @@ video, that jump), and all but 1 % of planted ones in which a few keypoints or t
 by tens of centimetres."""
 WINDOW, DEGREE = 0.2, 2
 """Of `smooth`: [s], and the polynomial's."""
+
+
+def clean(
+    motion: HandTrajectory, rate: float | None = None, hampel: float = HAMPEL
+) -> HandTrajectory:
+    """The motion as a hand could have made it, of any tracker's: even times, no noise, firm bones.
+
+    In this order: repeated frames dropped, so that what is left is what was seen; outliers
+    rejected; gaps up to `LONGEST_GAP` filled; frames at an even rate; smoothed without lag; every
+    bone as long as the clip's median says. Longer gaps stay, marked as not valid: `split_gaps`
+    cuts there. MANO parameters are left out.
+
+    Args:
+        motion: the person.
+        rate: of the result [Hz]; None keeps that of the motion.
+        hampel: as for `reject_outliers`. More for a tracker whose bones change with the pose, as
+            landmarks of a picture do: 10 keeps all frames of such a recording, 6 two in three.
+
+    Raises:
+        InputError: `rate` is not positive, or no frame shows a hand.
+    """
+    seen = fill_gaps(reject_outliers(drop_duplicates(motion), hampel))
+    even = resample(seen, motion.rate if rate is None else rate) if len(motion) > 1 else seen
+    return constant_bones(smooth(even))
 
 
 def one_euro(motion: HandTrajectory, smoothing: Smoothing | None = None) -> HandTrajectory:
@@ -103,31 +152,6 @@ def _hampel(count: float, deviation: Float[np.ndarray, "..."]) -> Float[np.ndarr
     return 1.4826 * count * deviation
 
 
-def fill_gaps(motion: HandTrajectory, longest: float = LONGEST_GAP) -> HandTrajectory:
-    """The motion with frames filled in where no hand was seen for at most `longest` [s].
-
-    Keypoints in the palm frame and the wrist's position are interpolated linearly, its rotation
-    along the great arc. Frames before the first and after the last that was seen stay as they are.
-    """
-    seen, times = np.flatnonzero(motion.valid), motion.times
-    after = np.searchsorted(seen, np.arange(len(motion)))
-    inside = (after > 0) & (after < len(seen)) & ~motion.valid
-    rows = np.flatnonzero(inside)
-    a, b = seen[after[rows] - 1], seen[after[rows]]
-    short = times[b] - times[a] <= longest
-    rows, a, b = rows[short], a[short], b[short]
-    share = (times[rows] - times[a]) / (times[b] - times[a])
-    points, wrist, valid = motion.palm_keypoints, motion.wrist.copy(), motion.valid.copy()
-    points[rows] = points[a] + share[:, None, None] * (points[b] - points[a])
-    wrist[rows, :3] = wrist[a, :3] + share[:, None] * (wrist[b, :3] - wrist[a, :3])
-    for row, before, later, part in zip(rows, a, b, share, strict=True):
-        left = turn_between(wrist[before, 3:], wrist[later, 3:])
-        wrist[row, 3:] = turned(wrist[before, 3:], part * left)
-    keypoints, valid[rows] = motion.keypoints.copy(), True
-    keypoints[rows] = placed(wrist[rows], points[rows])
-    return replace(motion, keypoints=keypoints, wrist=wrist, valid=valid)
-
-
 def smooth(motion: HandTrajectory, window: float = WINDOW, degree: int = DEGREE) -> HandTrajectory:
     """The motion without its noise, and without lag.
 
@@ -148,17 +172,29 @@ def smooth(motion: HandTrajectory, window: float = WINDOW, degree: int = DEGREE)
         raise InputError(f"window {window} s, degree {degree}; expected above 0, and 0 or more.")
     points, wrist = motion.palm_keypoints, continuous(motion.wrist)
     values = np.concatenate([points.reshape(len(motion), -1), wrist], axis=1)
-    for run in _runs(motion):
+    for run in runs(motion):
         values[run] = _fitted(motion.times[run], values[run], 0.5 * window + 1e-9, degree)
     values[:, -4:] /= np.linalg.norm(values[:, -4:], axis=1, keepdims=True)
     points, wrist = values[:, :-7].reshape(points.shape), values[:, -7:].copy()
     return _moved(motion, points.copy(), wrist)
 
 
-def _runs(motion: HandTrajectory) -> list[Int[np.ndarray, " n"]]:
-    """The frames that were seen, apart where there are gaps."""
-    seen = np.flatnonzero(motion.valid)
-    return np.split(seen, np.flatnonzero(np.diff(motion.times[seen]) > LONGEST_GAP) + 1)
+def constant_bones(motion: HandTrajectory) -> HandTrajectory:
+    """The motion with every bone as long in each frame as its median over the clip.
+
+    Bones keep their directions, from the wrist outwards, so that the palm stays where it is and
+    fingers bend as before; tips move by what their bones were off. MANO parameters, which would no
+    longer fit, are left out.
+    """
+    points = motion.palm_keypoints
+    parents, children = np.transpose(BONES)
+    bones = points[:, children] - points[:, parents]
+    lengths = np.linalg.norm(bones, axis=-1)
+    wanted = np.median(lengths[motion.valid], axis=0)
+    bones *= np.divide(wanted, lengths, out=np.ones(lengths.shape), where=lengths > 0)[..., None]
+    for bone, (parent, child) in enumerate(BONES):
+        points[:, child] = points[:, parent] + bones[:, bone]
+    return _moved(motion, points, motion.wrist.copy())
 
 
 def _fitted(

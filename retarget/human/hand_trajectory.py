@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from handsim.errors import FormatError, InputError, unknown
-from handsim.files import load_npz, save_npz
+from handsim.errors import InputError, unknown
+from handsim.files import load_npz, save_npz, whole
 from retarget.human.keypoints import COUNT, SIDES, Side, continuous, palm_pose, seen_from
 from retarget.human.recording import (
+    FARTHEST,
     Camera,
     ManoParameters,
     Source,
@@ -77,6 +78,9 @@ class HandTrajectory:
             bad = np.flatnonzero(self.valid & ~np.isfinite(flat).all(axis=1))
             if len(bad):
                 raise InputError(f"{name}[{bad[0]}] is not finite, yet valid[{bad[0]}] is True.")
+            far = np.flatnonzero(self.valid & (np.abs(flat) > FARTHEST).any(axis=1))
+            if len(far):
+                raise InputError(f"{name}[{far[0]}] is farther than {FARTHEST:g} m.")
         norms = np.linalg.norm(self.wrist[self.valid, 3:], axis=1)
         if np.any(np.abs(norms - 1) > _UNIT_TOLERANCE):
             worst = norms[np.argmax(np.abs(norms - 1))]
@@ -96,7 +100,7 @@ class HandTrajectory:
         """The motion whose wrist is the palm frame of its keypoints.
 
         A frame is valid when it is so in `valid` (default: all), when its keypoints are finite
-        and when its palm has a frame (`keypoints.palm_frame`).
+        and nearer than `FARTHEST`, and when its palm has a frame (`keypoints.palm_frame`).
 
         Raises:
             InputError: as the class; among others when no frame is valid.
@@ -107,7 +111,8 @@ class HandTrajectory:
         if points.ndim != 3 or points.shape[1:] != (COUNT, 3):
             raise InputError(f"keypoints: shape {points.shape}, expected (T, {COUNT}, 3).")
         wrist = _wrist_poses(points, side)
-        seen = np.isfinite(points).all(axis=(1, 2)) & np.isfinite(wrist).all(axis=1)
+        near = (np.abs(points) <= FARTHEST).all(axis=(1, 2))
+        seen = near & np.isfinite(wrist).all(axis=1)
         if valid is not None:
             given = np.asarray(valid)
             if given.shape != seen.shape:
@@ -145,10 +150,7 @@ class HandTrajectory:
         """
         index = frames if isinstance(frames, slice) else np.asarray(frames)
         rows = {name: getattr(self, name)[index] for name in ("times", "keypoints", "wrist")}
-        mano = self.mano
-        if mano is not None:
-            names = [item.name for item in fields(ManoParameters)]
-            mano = ManoParameters(**{name: getattr(mano, name)[index] for name in names})
+        mano = None if self.mano is None else self.mano.select(index)
         return replace(self, **rows, valid=self.valid[index], mano=mano)
 
     def save(self, path: str | Path) -> None:
@@ -184,7 +186,7 @@ class HandTrajectory:
             InputError: it holds a motion that is not valid.
         """
         header, arrays = load_npz(path, KIND, SCHEMA)
-        try:
+        with whole(path, KIND):
             return cls(
                 times=arrays["times"],
                 keypoints=arrays["keypoints"],
@@ -200,10 +202,6 @@ class HandTrajectory:
                 },
                 source=_source_from(header["source"]),
             )
-        except InputError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{path} is not a whole {KIND}: {error}.") from error
 
 
 def _mano_from(arrays: Mapping[str, np.ndarray]) -> ManoParameters:

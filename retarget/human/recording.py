@@ -1,7 +1,7 @@
 """What comes with a motion: where it is from, MANO parameters, other streams."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,14 @@ Values = np.ndarray | Sequence[Any] | float | int
 Frame = Literal["world", "camera", "wrist"]
 FRAMES: tuple[Frame, ...] = ("world", "camera", "wrist")
 
+FARTHEST = 1e6
+"""No hand is farther than that from the origin of its frame [m]."""
+MOST_NUMBERS = 1 << 28
+"""Numbers an array may hold: 2 GiB of float64, four hours of keypoints at 300 Hz."""
+
 _ROTATION_TOLERANCE = 1e-2
+_SAME_TIME = 1e-6
+"""Times that differ by less [s] differ by rounding."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,18 @@ class Camera:
     center: tuple[float, float] | None = None
     size: tuple[float, float] | None = None
 
+    @classmethod
+    def from_matrix(cls, matrix: Any, name: str) -> "Camera":
+        """The pinhole of an intrinsic matrix (3, 3) [px]; `name` is what to call it in a message.
+
+        Raises:
+            InputError: it has another shape, or a focal length that is not positive.
+        """
+        K = as_numbers(matrix, name, (3, 3))
+        if not (np.isfinite(K).all() and K[0, 0] > 0 and K[1, 1] > 0):
+            raise InputError(f"{name}: {K.tolist()}, expected positive focal lengths.")
+        return cls((float(K[0, 0]), float(K[1, 1])), (float(K[0, 2]), float(K[1, 2])))
+
 
 @dataclass(frozen=True)
 class Source:
@@ -35,14 +54,16 @@ class Source:
         file: name of the file or folder.
         format: the key of `retarget.human.sources.FORMATS` that read it.
         tracker: what saw the hand.
-        frame: what the keypoints are expressed in. "world" is the recording's own fixed frame,
-            "camera" the optical frame (x right, y down, z forward), "wrist" one whose
-            origin travels with the wrist, so that only how the hand turns may be known.
+        frame: what the keypoints are expressed in. "world" is the recording's own fixed frame, its
+            z up where the tracker knows which way that is, "camera" the optical frame (x right,
+            y down, z forward), "wrist" one whose origin travels with the wrist, so that only how
+            the hand turns may be known.
         metric: whether lengths and distances are measured; False where depth or size is a guess.
         tips: how the tracker defines a finger tip.
         times_assumed: whether the file had no times, so that they follow from a frame rate.
         start: what the recording's clock said [s] when `times` is 0.
-        camera: the camera of the "camera" frame, where known.
+        camera: the camera that saw the hand, where known: of the "camera" frame, or, when the frame
+            is "world", at the poses of the stream "camera".
     """
 
     file: str = ""
@@ -88,6 +109,12 @@ class ManoParameters:
     def __len__(self) -> int:
         return len(self.betas)
 
+    def select(self, frames: slice | np.ndarray) -> "ManoParameters":
+        """The parameters of some frames."""
+        return ManoParameters(
+            **{item.name: getattr(self, item.name)[frames] for item in fields(self)}
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Stream:
@@ -120,6 +147,17 @@ class Stream:
     def __len__(self) -> int:
         return len(self.times)
 
+    def at(self, times: Float[np.ndarray, " S"]) -> np.ndarray:
+        """The last row known at each of some times [s]; before the first row, that one.
+
+        Raises:
+            InputError: there are no rows.
+        """
+        if len(self) == 0:
+            raise InputError("stream: no rows, expected at least one to hold.")
+        rows = np.searchsorted(self.times, times + _SAME_TIME, side="right") - 1
+        return np.asarray(self.values[np.maximum(rows, 0)])
+
 
 def as_numbers(
     values: Any, name: str, shape: Sequence[int | None] | None = None
@@ -133,7 +171,9 @@ def as_numbers(
         array: np.ndarray = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"type {array.dtype}")
-        with np.errstate(over="ignore"):
+        if array.size > MOST_NUMBERS:
+            raise ValueError(f"{array.size} numbers, more than {MOST_NUMBERS}")
+        with np.errstate(over="ignore", invalid="ignore"):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: {error}, expected an array of numbers.") from error

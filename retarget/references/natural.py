@@ -30,7 +30,7 @@ from retarget.human.keypoints import CHAINS
 from retarget.reach import reachable_pinches
 from retarget.reference import PALM, Gaps, Joints, Reference
 from retarget.references.joint_angle import joint_map
-from retarget.references.phalanges import last_phalanges
+from retarget.references.phalanges import has_knuckles, last_phalanges
 
 DELTA = 0.03
 TIP_YIELDS = 0.3
@@ -76,7 +76,7 @@ def natural(
             [1.0 - TIP_YIELDS * pinching, np.tile(shape, (len(keypoints), 1))], axis=1
         ),
         delta=DELTA,
-        joints=bends(hand, keypoints),
+        joints=bends(hand, keypoints) if has_knuckles(hand) else None,
         gaps=gaps,
         collision=COLLISION_WEIGHT,
         jerk=JERK_WEIGHT,

@@ -56,15 +56,17 @@ def minimise(algorithm: str, objective: Objective, progress: bool = False) -> So
     frames = len(objective)
     x, cost = np.empty((frames, objective.size)), np.empty(frames)
     status = np.empty(frames, dtype=np.int64)
-    solver, before = FrameSolver(algorithm, objective), objective.neutral
+    solver, momentum = FrameSolver(algorithm, objective), objective.terms.momentum
+    before = earlier = objective.neutral
     for t in track(range(frames), "solving", transient=True, disable=not progress):
         if objective.terms.fresh[t]:
             starts = (before, objective.neutral, 0.5 * (objective.low + objective.high))
             ends = [solver.solve(t, None, start) for start in starts]
             x[t], cost[t], status[t] = min(ends, key=lambda end: end[1])
         else:
-            x[t], cost[t], status[t] = solver.solve(t, before, before)
-        before = x[t]
+            expected = before + momentum * (before - earlier)
+            x[t], cost[t], status[t] = solver.solve(t, expected, before)
+        earlier, before = x[t] if objective.terms.fresh[t] else before, x[t]
     return Solved(x, cost, status)
 
 

@@ -2,11 +2,13 @@
 
 Nothing is allocated that the file does not pay for. A `.npy` must hold as many bytes as its header
 declares, a `.npz` may not unpack to more than `LIMIT`, and an array of objects inside either is a
-pickle, which `restricted_pickle` reads.
+pickle, which `restricted_pickle` reads. A pickle's file is mapped into memory, not read, so that
+gigabytes of pictures in it cost nothing.
 """
 
 import io
 import lzma
+import mmap
 import os
 import struct
 import tokenize
@@ -20,13 +22,15 @@ from typing import Any, Literal
 import numpy as np
 
 from handsim.errors import FormatError, MissingFileError
+from handsim.files import require_text, zip_members
 from retarget.human.sources import restricted_pickle
 
 LIMIT = 2 << 30
-"""Bytes a file may hold or unpack to."""
+"""Bytes a file may hold or unpack to, but for a pickle, whose large arrays are not read."""
 
-Container = Literal["npy", "npz", "pickle", "folder", "other"]
+Container = Literal["npy", "npz", "pickle", "hdf5", "json", "folder", "other"]
 
+_LONGEST_HEADER = 1 << 17
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _ZIP_FAILURES = (
     zipfile.BadZipFile,
@@ -82,7 +86,9 @@ def container(path: Path) -> Container:
         return "npz"
     if (start[0] == 0x80 and start[1:2] <= b"\x05") or path.suffix.lower() in _PICKLE_SUFFIXES:
         return "pickle"
-    return "other"
+    if start == b"\x89HDF\r\n\x1a\n":
+        return "hdf5"
+    return "json" if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[") else "other"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -101,8 +107,19 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_pickle(path: Path) -> Any:
-    """The data in a pickle; see `restricted_pickle.loads`."""
-    return restricted_pickle.loads(read_bytes(path), path.name)
+    """The data in a pickle of any size; see `restricted_pickle.loads`.
+
+    Large arrays stay in the file, which must not be changed while they are in use.
+
+    Raises:
+        FormatError: it holds anything that is not data, is damaged or cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path} cannot be read: {_line(error)}.") from error
+    return restricted_pickle.loads(data, path.name)
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -134,7 +151,12 @@ def parse_npy(data: bytes, name: str) -> np.ndarray:
             f"{name} declares an array of shape {shape} and type {dtype} ({expected} bytes), but "
             f"holds {len(rest)} bytes."
         )
-    return np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    try:
+        require_text(array)
+    except ValueError as error:
+        raise FormatError(f"{name} holds {error}.") from error
+    return array
 
 
 def _header(stream: io.BytesIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -172,13 +194,9 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
+            members = zip_members(path, LIMIT)
         except _ZIP_FAILURES as error:
             raise FormatError(f"{path} is no readable .npz archive: {_line(error)}.") from error
-        size = sum(member.file_size for member in members)
-        if size > LIMIT:
-            raise FormatError(f"{path} would unpack to {size} bytes, expected at most {LIMIT}.")
         self._sizes = {member.filename: member.file_size for member in members}
         self.names = frozenset(name.removesuffix(".npy") for name in self._sizes)
 
@@ -198,14 +216,25 @@ class Archive:
         member = name if name in self._sizes else f"{name}.npy"
         return parse_npy(self._read(member), f"{self.path.name}: {name}")
 
+    def describe(self, name: str) -> tuple[tuple[int, ...], str, int]:
+        """Shape, type and size [bytes] of an array, by its header alone.
+
+        Raises:
+            FormatError: it is absent or damaged.
+        """
+        member = name if name in self._sizes else f"{name}.npy"
+        start = self._read(member, _LONGEST_HEADER)
+        shape, _, dtype = _header(io.BytesIO(start), f"{self.path.name}: {name}")
+        return shape, str(dtype), self._sizes[member]
+
     def _listed(self) -> list[str]:
         """A few names for a message; they come from the file, so they could be anything."""
         return [name if name.isprintable() else repr(name) for name in sorted(self.names)[:20]]
 
-    def _read(self, member: str) -> bytes:
+    def _read(self, member: str, most: int | None = None) -> bytes:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
-                data = stream.read(self._sizes[member] + 1)
+                data = stream.read(self._sizes[member] + 1 if most is None else most)
         except _ZIP_FAILURES as error:
             raise FormatError(f"{self.path} is a damaged .npz archive: {_line(error)}.") from error
         return data

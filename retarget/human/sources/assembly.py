@@ -27,6 +27,10 @@ HAND_LENGTHS = (0.05, 0.5)
 _ENOUGH_VOTES = 0.05
 
 
+class BothHandsError(InputError):
+    """One hand was asked for without saying which, of a file that holds both."""
+
+
 def assemble(
     path: Path,
     keypoints: Values,
@@ -37,11 +41,13 @@ def assemble(
     valid: Values | None = None,
     mano: ManoParameters | None = None,
     streams: Mapping[str, Stream] | None = None,
+    beside: Mapping[str, tuple[np.ndarray, str]] | None = None,
 ) -> HandTrajectory:
     """A validated motion out of what a source has read.
 
     Times are made to start at zero (`Source.start` keeps the file's own), or follow from `fps`
-    when the file has none. The `side` is looked up in the anatomy when it is None.
+    when the file has none. The `side` is looked up in the anatomy when it is None. What was
+    recorded `beside` each frame (values and their meaning) becomes a stream at the same times.
 
     Raises:
         InputError: a shape, the times, the scale or the side is wrong; the message names the file.
@@ -55,9 +61,11 @@ def assemble(
         side = resolve_side(points, side, path.name)
     stamps, source = _clock(points, times, fps, source)
     try:
-        return HandTrajectory.from_keypoints(
+        motion = HandTrajectory.from_keypoints(
             stamps, points, side, mano=mano, streams=streams, source=source
         )
+        more = {name: Stream(motion.times, *rows) for name, rows in (beside or {}).items()}
+        return replace(motion, streams={**motion.streams, **more}) if more else motion
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
 
@@ -152,24 +160,28 @@ def parse_side(value: object, name: str) -> Side | None:
     if isinstance(value, bool | int | float | np.number | np.bool_) and value in (0, 1):
         return "right" if value else "left"
     shown = value.item() if isinstance(value, np.generic) else value
-    raise InputError(f"{name}: side {shown!r:.60}, expected 'left' or 'right'.")
+    said = " ".join(repr(shown).split())[:60]
+    raise InputError(f"{name}: side {said}, expected 'left' or 'right'.")
 
 
 def choose_side(present: set[Side], side: Side | None, name: str) -> Side:
     """The side to read out of a file that holds those `present`.
 
     Raises:
-        InputError: `side` is not among them, or is None and there are two.
+        BothHandsError: `side` is None and there are two.
+        InputError: `side` is not among them, or is None and there is none.
     """
     if side is not None and side not in SIDES:
         raise unknown("side", side, SIDES)
     if side is None and len(present) == 1:
         return next(iter(present))
-    if side is None:
-        raise InputError(
-            f"{name} holds {'both hands (left, right)' if present else 'no hand'}: "
-            f"{'give side=' if present else 'expected '}'left' or 'right'."
+    if side is None and present:
+        raise BothHandsError(
+            f"{name} holds both hands (left, right): give side='left' or 'right', or read the pair "
+            "with load_hands."
         )
+    if side is None:
+        raise InputError(f"{name} holds no hand: expected 'left' or 'right'.")
     if side not in present:
         found = ", ".join(sorted(present)) or "none"
         raise InputError(f"{name} holds no {side} hand. Available: {found}.")

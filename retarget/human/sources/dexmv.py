@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from handsim.errors import FormatError, InputError
 from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Source, Stream
@@ -26,6 +25,7 @@ from retarget.human.mano import TIPS, rest_wrist, rotation_matrices
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import container, read_npy
 from retarget.human.sources.assembly import assemble, frame_period
+from retarget.human.sources.transforms import poses
 
 NAME = "dexmv"
 FPS = 25.0
@@ -93,33 +93,27 @@ def _parameters(rows: np.ndarray) -> ManoParameters:
 
 
 def _objects(files: Mapping[int, Path], first: int, period: float) -> dict[str, Stream]:
-    poses: dict[str, dict[float, np.ndarray]] = {}
+    rows: dict[str, dict[float, np.ndarray]] = {}
     for number, file in files.items():
         for name, pose in _object_poses(file).items():
             row = _pose(as_numbers(pose, f"{file.name}: object {name}"))
-            poses.setdefault(f"object_{name}", {})[(number - first) * period] = row
+            rows.setdefault(f"object_{name}", {})[(number - first) * period] = row
     return {
-        name: Stream(np.array(list(rows)), np.array(list(rows.values())), _MEANING)
-        for name, rows in poses.items()
+        name: Stream(np.array(list(seen)), np.array(list(seen.values())), _MEANING)
+        for name, seen in rows.items()
     }
 
 
 def _object_poses(file: Path) -> Mapping[str, Any]:
     content = read_npy(file)
-    poses = content.item() if content.shape == () else None
-    if not isinstance(poses, dict):
+    by_name = content.item() if content.shape == () else None
+    if not isinstance(by_name, dict):
         raise FormatError(f"{file} holds no dict of object poses.")
-    return poses
+    return by_name
 
 
 def _pose(matrix: np.ndarray) -> np.ndarray:
-    """A (3, 4) or (4, 4) pose as x y z qw qx qy qz, NaN when it is neither.
-
-    Tracked rotations are orthogonal to 1 % only; they become the nearest rotation.
-    """
-    if matrix.shape not in ((3, 4), (4, 4)) or not np.isfinite(matrix).all():
+    """A (3, 4) or (4, 4) pose as x y z qw qx qy qz, NaN when it is neither."""
+    if matrix.shape not in ((3, 4), (4, 4)):
         return np.full(7, np.nan)
-    left, _, right = np.linalg.svd(matrix[:3, :3])
-    nearest = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
-    turn = Rotation.from_matrix(nearest).as_quat(scalar_first=True)
-    return np.concatenate([matrix[:3, 3], turn])
+    return poses(matrix[None])[0]

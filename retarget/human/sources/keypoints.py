@@ -131,7 +131,11 @@ def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _single(value: Any) -> Any:
-    return value.reshape(-1)[0].item() if isinstance(value, np.ndarray) and value.size else value
+    """The first of an array's values."""
+    if not isinstance(value, np.ndarray) or value.size == 0:
+        return value
+    first = value.reshape(-1)[0]
+    return first.item() if isinstance(first, np.generic) else first
 
 
 def _rate(value: Any, path: Path) -> float:

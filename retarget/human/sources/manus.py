@@ -6,11 +6,10 @@ its metacarpal first. The glove knows how the hand is turned but not where it is
 at the origin, the motion is in the "wrist" frame. All nodes are kept as the stream "nodes".
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 from handsim.errors import FormatError, InputError
-from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
+from retarget.human.hand_trajectory import HandTrajectory, Source
 from retarget.human.keypoints import FROM_MANUS, Side
 from retarget.human.recording import as_numbers
 from retarget.human.sources.arrays import Archive, container
@@ -44,12 +43,11 @@ def load(path: Path, side: Side | None = None, fps: float | None = None) -> Hand
         raise InputError(f"{path.name} holds a {said} hand, expected {side}.")
     nodes = as_numbers(archive["data"], f"{path.name}: data", (None, _NODES, 7))
     times = as_numbers(archive["timestamps"], f"{path.name}: timestamps", (len(nodes),))
-    motion = assemble(
+    return assemble(
         path,
         nodes[:, FROM_MANUS, :3],
         side or said,
         Source(path.name, NAME, tracker="Manus", frame="wrist", tips="Manus tip nodes"),
         times=times,
+        beside={"nodes": (nodes, "25 nodes: x y z [m], qw qx qy qz; wrist at the origin")},
     )
-    meaning = "25 nodes: x y z [m], qw qx qy qz; wrist at the origin"
-    return replace(motion, streams={"nodes": Stream(motion.times, nodes, meaning)})

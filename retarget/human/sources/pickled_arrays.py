@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from handsim.files import require_text
+
 GROWTH, SLACK, DEPTH = 16, 1 << 20, 64
 _NODE = 8
 _MOST_AXES = 32
@@ -103,7 +105,7 @@ class Array:
         if not all(type(size) is int and size >= 0 for size in self.shape):
             raise RefusalError(f"holds an array of shape {self.shape!r:.80}")
         dtype = self.dtype.dtype
-        kinds = (list,) if dtype.hasobject else (bytes, bytearray, str)
+        kinds = (list,) if dtype.hasobject else (bytes, bytearray, memoryview, str)
         if not isinstance(self.content, kinds):
             raise RefusalError(f"holds an array made of a {type(self.content).__name__}")
         size = 1 if dtype.hasobject else dtype.itemsize
@@ -117,17 +119,41 @@ class Array:
     def numbers(self, dtype: np.dtype) -> Any:
         """The array, or numpy scalar, of its bytes; read-only."""
         content = self.content
-        data = content.encode("latin1") if isinstance(content, str) else bytes(content)
+        data = content.encode("latin1") if isinstance(content, str) else memoryview(content)
         flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+        require_text(flat)
+        flat.setflags(write=False)
         shaped = flat.reshape(self.shape, order="F" if self.fortran else "C")
         return shaped[()] if self.scalar else shaped
 
 
-class Resolver:
-    """Turns what was described into plain data, within a budget of bytes and depth."""
+class Instance:
+    """An object of a class that was permitted by name: its attributes, and nothing of it runs.
 
-    def __init__(self, size: int) -> None:
-        self.budget = Budget(size)
+    Attributes:
+        kind: the full name of its class.
+        state: its attributes.
+    """
+
+    __slots__ = ("kind", "state")
+
+    def __init__(self, kind: str, state: dict[str, Any] | None = None) -> None:
+        self.kind, self.state = kind, state or {}
+
+    def build(self, state: dict[str, Any]) -> None:
+        """Take the attributes."""
+        self.state = state
+
+
+class Resolver:
+    """Turns what was described into plain data, within a budget of bytes and depth.
+
+    Args:
+        text, blocks: bytes of the pickle that are no views of it, and that are [B].
+    """
+
+    def __init__(self, text: int, blocks: int) -> None:
+        self.budget, self.views = Budget(text), Budget(blocks)
 
     def resolve(self, value: Any, depth: int = 0) -> Any:
         """Plain data; every use of a shared value counts against the budget again.
@@ -144,6 +170,11 @@ class Resolver:
             return type(value)(self.resolve(item, depth + 1) for item in value)
         if isinstance(value, Array):
             return self._array(value, depth)
+        if isinstance(value, memoryview):
+            self.views.spend(len(value))
+            return value
+        if isinstance(value, Instance):
+            return Instance(value.kind, self.resolve(value.state, depth + 1))
         if isinstance(value, str | bytes | bytearray | set | frozenset):
             self.budget.spend(len(value) * (1 if isinstance(value, str | bytes) else _NODE))
             return value
@@ -153,7 +184,8 @@ class Resolver:
 
     def _array(self, array: Array, depth: int) -> Any:
         dtype = array.check()
-        self.budget.spend(len(array.content))
+        budget = self.views if isinstance(array.content, memoryview) else self.budget
+        budget.spend(len(array.content))
         if not dtype.hasobject:
             return array.numbers(dtype)
         filled = np.empty(len(array.content), dtype=object)

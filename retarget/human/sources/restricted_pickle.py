@@ -6,18 +6,31 @@ of its own and calls nothing: numbers, strings, plain containers and numpy array
 every other name or opcode is refused by name. What a byte of the file may grow into is bounded, so
 neither a huge declared shape, nor an endless row of empty containers, nor a list that contains
 itself ten times over can exhaust the memory, and nesting is bounded too.
+
+joblib's files are pickles in which the bytes of an array follow the pickled description of it;
+they are read from the file where the machine stands, see `joblib_arrays`.
 """
 
-import pickletools
+import mmap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from handsim.errors import FormatError
-from retarget.human.sources.pickled_arrays import Array, Budget, DType, RefusalError, Resolver
+from retarget.human.sources.joblib_arrays import JoblibArray
+from retarget.human.sources.pickle_file import LONGEST, PickleFile
+from retarget.human.sources.pickled_arrays import (
+    Array,
+    Budget,
+    DType,
+    Instance,
+    RefusalError,
+    Resolver,
+)
 
-_CONTAINER, _LARGEST = 64, 216
-"""Bytes of the budget that an empty container takes, and the largest of them."""
+_CONTAINER, _LARGEST, _ITEM = 64, 216, 32
+"""Bytes of the budget that an empty container takes, the largest of them, and an item in it."""
 
 _KEYS = (str, bytes, int, float, bool, type(None))
 _FAILURES = (
@@ -33,22 +46,26 @@ _FAILURES = (
 )
 
 
-def loads(data: bytes, name: str) -> Any:
+def loads(data: bytes | mmap.mmap, name: str, classes: Collection[str] = ()) -> Any:
     """The content of a pickle: numbers, strings, lists, tuples, sets, dicts and numpy arrays.
 
+    Arrays are read-only, and bytes of `pickle_file.BLOCK` or more are views of `data`.
+
     Args:
-        data: the pickle.
+        data: the pickle, or a file mapped into memory: its large arrays then stay in the file.
         name: what to call it in a message.
+        classes: full names of further classes, whose objects become an `Instance` each.
 
     Raises:
         FormatError: it names anything that is not data, it is damaged, or it would grow beyond
             16 times its size.
     """
+    file = PickleFile(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            built = _Machine(len(data)).run(data)
-        return Resolver(len(data)).resolve(built)
+            built = _Machine(file, min(len(data), LONGEST), classes).run()
+        return Resolver(file.text, file.blocks).resolve(built)
     except RefusalError as error:
         raise FormatError(f"{name} {error}: refused.") from error
     except _FAILURES as error:
@@ -68,19 +85,21 @@ class _Name:
 class _Machine:
     """The stack machine: values, the positions of marks, and the memo."""
 
-    def __init__(self, size: int) -> None:
-        self.budget = Budget(size)
+    def __init__(self, file: PickleFile, size: int, classes: Collection[str] = ()) -> None:
+        self.file, self.budget = file, Budget(size)
+        self.names: dict[str, Callable[..., Any]] = {
+            **_NAMES,
+            **{name: partial(Instance, name) for name in classes},
+        }
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
-            operation = _OPERATIONS.get(opcode.name)
+    def run(self) -> Any:
+        for opcode, argument in self.file.opcodes():
+            operation = _OPERATIONS.get(opcode)
             if operation is None:
-                raise RefusalError(
-                    f"uses the pickle opcode {opcode.name}, which data does not need"
-                )
+                raise RefusalError(f"uses the pickle opcode {opcode}, which data does not need")
             operation(self, argument)
         (result,) = self.stack
         return result
@@ -129,11 +148,11 @@ class _Machine:
         self.stack.append(self.memo[int(slot)])
 
     def find(self, name: str) -> None:
-        if name not in _NAMES:
+        if name not in self.names:
             raise RefusalError(
                 f"names {_shown(name)}, which is neither a numpy array nor a container"
             )
-        self.push(_Name(_NAMES[name]))
+        self.push(_Name(self.names[name]))
 
     def find_popped(self) -> None:
         name, module = self.pop(), self.pop()
@@ -145,11 +164,17 @@ class _Machine:
         arguments, name = self.pop(), self.pop()
         if not isinstance(name, _Name) or not isinstance(arguments, tuple):
             raise ValueError("a call of something that is no name")
+        copied = sum(len(part) for part in arguments if isinstance(part, list | tuple | set | dict))
+        self.budget.spend(_ITEM * copied)
         self.new(name.describe(*arguments), _LARGEST)
 
     def build(self) -> None:
         state, value = self.pop(), self.stack[-1]
-        if not isinstance(value, Array | DType) or not isinstance(state, tuple):
+        if isinstance(value, JoblibArray):
+            value.read(state, self.file)
+            return
+        described = isinstance(value, Array | DType) and isinstance(state, tuple)
+        if not described and not (isinstance(value, Instance) and isinstance(state, dict)):
             raise ValueError(f"a state for a {type(value).__name__.strip('_')}")
         value.build(state)
 
@@ -160,7 +185,12 @@ def _shown(name: str) -> str:
 
 
 def _key(value: Any) -> Any:
-    """A key that is safe to hash: hashing a tuple nested deeply would overflow the C stack."""
+    """A key that is safe to hash: hashing a tuple nested deeply would overflow the C stack.
+
+    A numpy scalar becomes a plain number or string.
+    """
+    if isinstance(value, Array) and value.scalar:
+        value = value.numbers(value.check()).item()
     if not isinstance(value, _KEYS):
         raise RefusalError(
             f"has a {type(value).__name__.strip('_')} as a key, not a string or number"
@@ -197,7 +227,7 @@ def _bytes() -> bytes:
 
 
 def _ndarray(*arguments: Any) -> None:
-    raise RefusalError("calls numpy.ndarray, which arrays only name")
+    raise RefusalError("calls numpy.ndarray or object, which data only names")
 
 
 def _reconstruct(kind: Any, shape: Any, code: Any) -> Array:
@@ -212,6 +242,14 @@ def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any) -> Array:
     return Array(shape, dtype, order == "F", content)
 
 
+def _instance(kind: Any, base: Any = None, state: Any = None) -> Any:
+    """An object without attributes yet: joblib's array, or of a class that `loads` was told of."""
+    describe = kind.describe if isinstance(kind, _Name) else None
+    if describe is not JoblibArray and not isinstance(describe, partial):
+        raise RefusalError("uses the pickle opcode NEWOBJ, which data does not need")
+    return describe()
+
+
 _NAMES: dict[str, Callable[..., Any]] = {
     "numpy.dtype": DType,
     "numpy.ndarray": _ndarray,
@@ -221,10 +259,13 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "numpy._core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _frombuffer,
     "numpy._core.numeric._frombuffer": _frombuffer,
+    "joblib.numpy_pickle.NumpyArrayWrapper": JoblibArray,
     "_codecs.encode": _encode,
     "builtins.bytes": _bytes,
     "__builtin__.bytes": _bytes,
     "collections.OrderedDict": _ordered_dict,
+    **dict.fromkeys(("copyreg._reconstructor", "copy_reg._reconstructor"), _instance),
+    **dict.fromkeys(("builtins.object", "__builtin__.object"), _ndarray),
     "builtins.set": _set,
     "__builtin__.set": _set,
     "builtins.frozenset": _frozenset,
@@ -272,6 +313,7 @@ def _operations() -> dict[str, Callable[[_Machine, Any], object]]:
         "GLOBAL": lambda m, name: m.find(".".join(name.split(" ", 1))),
         "STACK_GLOBAL": lambda m, _: m.find_popped(),
         "REDUCE": lambda m, _: m.reduce(),
+        "NEWOBJ": lambda m, _: m.new(_instance(*[m.pop(), m.pop()][1:]), _LARGEST),
         "BUILD": lambda m, _: m.build(),
     }
 

@@ -11,9 +11,10 @@ from handsim.assets import ASSETS
 from handsim.errors import InputError
 from retarget import filters
 from retarget.human.hand_trajectory import HandTrajectory
-from retarget.human.keypoints import TIPS
+from retarget.human.keypoints import BONES, TIPS, bone_lengths
 from retarget.human.one_euro import OneEuro, Smoothing
-from retarget.human.rigid import turn_between
+from retarget.human.rigid import placed, turn_between
+from retarget.human.sources import load
 
 SAMPLE = HandTrajectory.load(ASSETS / "motions" / "sample_right.npz")
 HAND = SAMPLE.keypoints[100] - SAMPLE.keypoints[100, 0]
@@ -135,6 +136,102 @@ def test_gaps_are_filled_along_lines_and_great_arcs():
     np.testing.assert_allclose(filled.keypoints[21], motion.keypoints[21], atol=1e-12)
     np.testing.assert_array_equal(filled.keypoints[25], motion.keypoints[25])
     assert filters.fill_gaps(replace(motion, valid=valid), longest=1.0).valid[30:45].all()
+
+
+def stretched(motion, seed=0):
+    """The motion seen by a tracker whose bones change by 8 % from frame to frame."""
+    shares = np.random.default_rng(seed).normal(1, 0.08, (len(motion), len(BONES)))
+    points = motion.palm_keypoints
+    bones = points[:, 1:] - points[:, [parent for parent, _ in BONES]]
+    for bone, (parent, child) in enumerate(BONES):
+        points[:, child] = points[:, parent] + shares[:, bone, None] * bones[:, bone]
+    keypoints = placed(motion.wrist.copy(), points)
+    return HandTrajectory.from_keypoints(motion.times, keypoints, motion.side)
+
+
+def test_bones_that_change_are_made_firm_and_fingers_bend_as_before():
+    loose = stretched(SAMPLE.select(slice(0, 200)))
+    firm = filters.constant_bones(loose)
+    lengths = bone_lengths(firm.keypoints)
+    wanted = np.median(bone_lengths(loose.keypoints), axis=0)
+    np.testing.assert_allclose(lengths, np.tile(wanted, (len(firm), 1)))
+    np.testing.assert_allclose(lengths[0], bone_lengths(SAMPLE.keypoints[0]), rtol=0.03)
+    np.testing.assert_allclose(firm.wrist, loose.wrist, atol=1e-12)
+    again = HandTrajectory.from_keypoints(firm.times, firm.keypoints, firm.side)
+    np.testing.assert_allclose(again.wrist, firm.wrist, atol=1e-9)
+    np.testing.assert_allclose(fingers(firm.keypoints), fingers(loose.keypoints), atol=1e-9)
+
+
+def fingers(keypoints):
+    """The directions of all bones."""
+    bones = np.stack([keypoints[:, child] - keypoints[:, parent] for parent, child in BONES], 1)
+    return bones / np.linalg.norm(bones, axis=-1, keepdims=True)
+
+
+def test_bones_that_are_firm_stay_as_they_are():
+    after = filters.constant_bones(moving(spin=(0.0, 1.0, 0.0)))
+    np.testing.assert_allclose(after.keypoints, moving(spin=(0.0, 1.0, 0.0)).keypoints, atol=1e-12)
+
+
+def dirty(truth, seed=0):
+    """A motion with all that a webcam does: noise, glitches, dropouts, uneven times, repeats."""
+    rng = np.random.default_rng(seed)
+    chosen = np.flatnonzero((rng.uniform(size=len(truth)) < 0.8) | (truth.times == 0))
+    seen = stretched(noisy(truth.select(chosen), 0.002, seed), seed)
+    keypoints = seen.keypoints.copy()
+    for frame in (30, 61, 90):
+        keypoints[frame, rng.integers(1, 21, 3)] += rng.normal(0, 0.15, (3, 3))
+    keypoints[[50, 51, 110]] = np.nan
+    held = np.flatnonzero(rng.uniform(size=len(chosen)) < 0.3)
+    for frame in held[held > 0]:
+        keypoints[frame] = keypoints[frame - 1]
+    return HandTrajectory.from_keypoints(seen.times, keypoints, truth.side)
+
+
+def jitter(motion):
+    """Mean second difference of the tips in the palm frame [m]."""
+    tips = motion.palm_keypoints[:, TIPS]
+    return np.nanmean(np.linalg.norm(np.diff(tips, 2, axis=0), axis=-1))
+
+
+def test_a_dirty_motion_is_cleaned():
+    truth = SAMPLE.select(slice(0, 200))
+    rough = dirty(truth)
+    clean = filters.clean(rough, rate=30.0)
+    assert clean.valid.all()
+    assert np.isfinite(clean.keypoints).all()
+    np.testing.assert_allclose(np.diff(clean.times), 1 / 30)
+    assert np.ptp(bone_lengths(clean.keypoints), axis=0).max() < 1e-12
+    wanted, before = filters.resample(truth, 30.0), filters.resample(rough, 30.0)
+    wanted, before = (motion.select(slice(0, len(clean))) for motion in (wanted, before))
+    off, was_off = (
+        np.nanmean(np.linalg.norm(motion.palm_keypoints - wanted.palm_keypoints, axis=-1))
+        for motion in (clean, before)
+    )
+    assert off < 0.5 * was_off
+    assert jitter(clean) < 0.35 * jitter(before)
+
+
+def test_the_counting_hand_of_mediapipe_is_cleaned(shared):
+    """265 frames at uneven times, of which 55 % repeat; bones vary by 13 %."""
+    rough = load(shared / "motions" / "mediapipe_handposeutils" / "sequence_counting.json")
+    assert len(filters.drop_duplicates(rough)) == 119
+    clean = filters.clean(rough, rate=30.0, hampel=10.0)
+    assert clean.valid.all()
+    assert np.isfinite(clean.keypoints).all()
+    np.testing.assert_allclose(np.diff(clean.times), 1 / 30)
+    assert clean.duration == pytest.approx(rough.duration, abs=0.2)
+    assert np.ptp(bone_lengths(clean.keypoints), axis=0).max() < 1e-12
+    assert jitter(clean) < 0.65 * jitter(filters.resample(rough, 30.0))
+    away = filters.resample(rough, 30.0).select(slice(0, len(clean)))
+    off = np.linalg.norm(clean.palm_keypoints - away.palm_keypoints, axis=-1)
+    assert np.median(off[:, TIPS]) < 0.01
+    assert filters.clean(rough).valid.mean() == pytest.approx(0.67, abs=0.02)
+
+
+def test_one_frame_is_clean_as_it_is():
+    single = SAMPLE.select([100])
+    np.testing.assert_allclose(filters.clean(single).keypoints, single.keypoints, atol=1e-12)
 
 
 @pytest.mark.parametrize("rate", [30.0, 60.0, 120.0])

@@ -206,6 +206,15 @@ def test_keypoints_that_are_refused(keypoints, message):
     assert str(caught.value) == message
 
 
+def test_a_stream_holds_its_last_row():
+    stream = Stream(np.array([0.0, 0.04, 0.04, 0.08]), np.array([1, 2, 3, 4], np.int16))
+    found = stream.at(np.array([-1.0, 0.0, 0.0399, 0.04 - 1e-9, 0.0799, 9.0]))
+    np.testing.assert_array_equal(found, np.array([1, 1, 1, 3, 3, 4], np.int16))
+    assert found.dtype == np.int16
+    with pytest.raises(InputError, match="no rows, expected at least one"):
+        Stream(np.empty(0), np.empty((0, 3))).at(np.zeros(1))
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_rotations_streams_and_frames_are_checked():
     with pytest.raises(InputError, match="not rotation matrices"):
@@ -230,7 +239,7 @@ def test_files_that_hold_something_else(tmp_path):
     path = tmp_path / "motion.npz"
     header = {"kind": "hand_trajectory", "schema": 1, "side": "left", "mano": False, "streams": []}
     save_npz(path, header, {"times": TIMES})
-    with pytest.raises(FormatError, match="not a whole hand_trajectory"):
+    with pytest.raises(FormatError, match="expected a whole hand_trajectory"):
         HandTrajectory.load(path)
     save_npz(path, {**header, "schema": 2}, {})
     with pytest.raises(FormatError, match="schema 2"):

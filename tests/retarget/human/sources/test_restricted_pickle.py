@@ -68,6 +68,24 @@ def test_shared_values_are_shared_by_content():
     assert loads(pickle.dumps([row, row]), "data") == [row, row]
 
 
+class Record:
+    """A class somebody may be told to expect."""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_objects_of_a_class_that_is_expected_are_their_attributes(protocol):
+    record = Record()
+    record.values, record.inner = np.arange(3), Record()
+    name = f"{Record.__module__}.Record"
+    stream = pickle.dumps([record], protocol)
+    (found,) = loads(stream, "data", classes=[name])
+    assert found.kind == found.state["inner"].kind == name
+    np.testing.assert_array_equal(found.state["values"], [0, 1, 2])
+    assert found.state["inner"].state == {}
+    with pytest.raises(FormatError, match="names .*Record"):
+        loads(stream, "data")
+
+
 class Caller:
     """What an attacker would pickle."""
 
@@ -154,6 +172,12 @@ def test_arrays_that_lie_about_themselves_are_refused(shape, spec, extra):
         loads(array_stream(shape, spec, b"\0\0\0\0", extra), "clip.pkl")
 
 
+def copies(count, times):
+    """A list of numbers, and a set made of it again and again."""
+    numbers = b"(" + b"".join(b"J" + struct.pack("<i", i) for i in range(count)) + b"l\x94"
+    return b"\x80\x04" + numbers + b"(" + b"c__builtin__\nset\nh\x00\x85R" * times + b"l."
+
+
 def nested(count, opening, closing):
     return b"\x80\x02" + opening * count + closing * count + b"."
 
@@ -174,6 +198,7 @@ BOMBS = {
     "deep tuples in a set": b"\x80\x04\x8f()" + b"\x85" * 20_000 + b"\x90.",
     "a list in itself": b"\x80\x02]q\x00h\x00a.",
     "lists of lists": lists_of_lists(30, 20),
+    "copies of a list": copies(10_000, 1_000),
     "a row of sets": b"\x80\x04(" + b"\x8f" * 20_000 + b"l.",
     "a long decimal": b"I" + b"9" * 100_000 + b"\n.",
     "marks": b"(" * 20_000 + b".",
@@ -198,6 +223,18 @@ def test_bombs_take_no_memory(name):
         assert tracemalloc.get_traced_memory()[1] < 80e6
     finally:
         tracemalloc.stop()
+
+
+def test_large_arrays_are_views_of_the_pickle():
+    stream = pickle.dumps(
+        {"large": np.arange(1e4), "again": [np.arange(1e4)] * 3, "raw": bytes(5000)}
+    )
+    found = loads(stream, "clip.pkl")
+    np.testing.assert_array_equal(found["large"], np.arange(1e4))
+    for array in (found["large"], found["again"][2], np.frombuffer(found["raw"], np.uint8)):
+        assert np.shares_memory(array, np.frombuffer(stream, np.uint8))
+        assert not array.flags.writeable
+    assert found["raw"] == bytes(5000)
 
 
 def test_a_shared_array_may_not_be_multiplied():

@@ -1,0 +1,6 @@
+class DetectionCheckpointer:
+    def __init__(self, model):
+        self.model = model
+
+    def load(self, path):
+        self.model.loaded = path

@@ -1,0 +1,3 @@
+class AugInput:
+    def __init__(self, image):
+        self.image = image

@@ -1,0 +1,1 @@
+"""A stand-in for WiLoR, whose contract is HaMeR's."""

@@ -1,0 +1,3 @@
+from hamer.configs import get_config
+
+__all__ = ["get_config"]

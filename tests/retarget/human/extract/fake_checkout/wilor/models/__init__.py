@@ -1,0 +1,5 @@
+import hamer.models
+
+
+class WiLoR(hamer.models.HAMER):
+    pass

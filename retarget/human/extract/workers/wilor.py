@@ -30,17 +30,8 @@ sys.path.append(str(Path(__file__).resolve().parent / "regression"))
 
 import torch
 from mano_crops import FOCAL, MEAN, PATCH, STD, Boxes
-from mano_frames import (
-    Detector,
-    Job,
-    Network,
-    Picture,
-    RefusalError,
-    Said,
-    boxes_of_file,
-    existing,
-    run,
-)
+from mano_frames import Job, Picture, RefusalError, existing
+from mano_seer import Detector, Network, Said, boxes_of_file, run
 from mano_torch import (
     Regressor,
     configured,

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ def pose(seed=0):
     return turned
 
 
+@cache
 def truth(side="right"):
     parameters = planted.parameters(side, COUNT)
     return planted.motion(side, COUNT, mano=parameters, source=GUESS)
@@ -57,15 +59,20 @@ def guess(motion, scale):
     return type(motion).from_keypoints(motion.times, points, motion.side, mano=mano, source=GUESS)
 
 
-def maps(motion, behind=2.0, camera=CAMERA):
+def maps(motion):
     """Pictures of the depth of the nearest measured keypoint, near the hand, before a wall."""
+    return list(_maps(motion))
+
+
+@cache
+def _maps(motion):
     v, u = np.mgrid[:HEIGHT, :WIDTH]
     pictures = []
     for points in motion.keypoints[:, MEASURED]:
-        pixels = project(points, camera)
+        pixels = project(points, CAMERA)
         away = (u[..., None] - pixels[:, 0]) ** 2 + (v[..., None] - pixels[:, 1]) ** 2
         depth = points[np.argmin(away, axis=-1), 2]
-        pictures.append(np.where(away.min(axis=-1) < 30**2, depth, behind))
+        pictures.append(np.where(away.min(axis=-1) < 30**2, depth, 2.0))
     return pictures
 
 

@@ -64,6 +64,36 @@ torch.manual_seed(0)
 torch.save({"state_dict": HAMER(cfg, init_renderer=False).state_dict()}, sys.argv[1])
 """
 
+MINI_CHECK = """
+import importlib.util, sys
+import cv2, numpy as np, torch
+spec = importlib.util.spec_from_file_location("worker", sys.argv[1])
+worker = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(worker)
+from mano_crops import normalised
+rng = np.random.default_rng(0)
+vectors = rng.normal(size=(2, 16, 3))
+vectors[0, 0] = 0
+
+class Model(torch.nn.Linear):
+    def forward(self, pictures):
+        self.seen = pictures.numpy()
+        turns = torch.tensor(vectors)
+        return {"global_orient": turns[:, :1], "hand_pose": turns[:, 1:],
+                "betas": torch.zeros(2, 10), "pred_cam": torch.tensor([[1.0, 0.2, -0.1]] * 2),
+                "pred_keypoints_3d": torch.zeros(2, 21, 3),
+                "pred_vertices": torch.zeros(2, 778, 3)}
+
+model = Model(1, 1)
+patch = rng.integers(0, 256, (2, 256, 256, 3)).astype(np.uint8)
+said = worker.MiniNetwork(model, torch.device("cpu"))(np.stack([normalised(p) for p in patch]))
+assert np.abs(model.seen - patch).max() < 1e-3
+turns = np.concatenate([said["global_orient"], said["hand_pose"]], axis=1)
+expected = np.array([[cv2.Rodrigues(v)[0] for v in row] for row in vectors])
+assert np.abs(turns - expected).max() < 1e-6
+assert np.abs(said["pred_keypoints_2d"] - [0.1, -0.05]).max() < 1e-6
+"""
+
 needs_torch = pytest.mark.skipif(PYTHON is None, reason="HANDSIM_HAMER_PYTHON is not set")
 needs_hamer = pytest.mark.skipif(
     PYTHON is None or CHECKOUT is None, reason="HANDSIM_HAMER_CHECKOUT is not set"
@@ -284,6 +314,11 @@ def test_what_cannot_be_done_is_told_in_a_line(tmp_path, data, checkpoint, scene
     asked = options(data, checkpoint, scene)
     with pytest.raises(WorkerError, match=said):
         run(tmp_path, scene, {**asked, **wrong})
+
+
+@needs_torch
+def test_wilor_minis_network_is_asked_and_understood():
+    subprocess.run([PYTHON, "-I", "-c", MINI_CHECK, WORKERS / "wilor.py"], check=True)
 
 
 @needs_torch

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from mano_frames import RefusalError, Said
+from mano_frames import RefusalError
+from mano_seer import Said
 from PIL import Image
 
 NUMPY_MODULES = ("", ".multiarray", ".numeric", ".umath", "._multiarray_umath", "._internal")

@@ -29,6 +29,7 @@ from benchmarks.figures import FIGURES, Case, case, figures
 from handsim.assets import ASSETS
 from handsim.errors import HandsimError
 from handsim.files import replacing
+from retarget.human.keypoints import Side
 
 PACKAGES = ("mujoco", "numba", "numpy")
 QUICK = 300
@@ -44,12 +45,14 @@ class Clip:
             networks see stills, 20 mm as MediaPipe sees video.
         every: take every so many frames, to about 30 a second.
         still: its frames are unrelated pictures.
+        side: which hand, of a recording of both.
     """
 
     path: Path
     theta: float
     every: int = 1
     still: bool = False
+    side: Side | None = None
 
 
 CLIPS = {
@@ -61,9 +64,9 @@ CLIPS = {
     "wilor stills": Clip(Path("wilor_stills/outputs.pkl"), 0.015, still=True),
     "wilor pinches": Clip(Path("wilor_stills/pinch_grasps_test.pkl"), 0.015, still=True),
     "wilor video": Clip(Path("wilor_video/wilor_test_long.zarr"), 0.015),
-    "egodex": Clip(Path("egodex/basic_pick_and_place_0.hdf5"), 0.015),
+    "egodex": Clip(Path("egodex/basic_pick_and_place_0.hdf5"), 0.015, side="right"),
     "quest": Clip(Path("quest_handy/poses-right.json"), 0.015, still=True),
-    "hot3d": Clip(Path("hot3d_aria"), 0.015),
+    "hot3d": Clip(Path("hot3d_aria"), 0.015, side="right"),
     "vitra": Clip(
         Path("vitra_hawor/Ego4D_03cc49c3-a7d1-445b-9a2a-545c4fae6843_ep_example.npy"), 0.015
     ),
@@ -113,7 +116,7 @@ def load(
         clip = CLIPS[name]
         path = clip.path if clip.path.is_absolute() or folder is None else folder / clip.path
         try:
-            person = retarget.load(path)
+            person = retarget.load(path, clip.side)
         except HandsimError as error:
             print(f"left out: {name}: {error}")
             continue

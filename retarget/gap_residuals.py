@@ -11,7 +11,8 @@ J = ∂e/∂x
 where z are the places of p and q on their segments, as far as they are not at an end,
 M = ∂²(½D²)/∂z² and F = ∂²(½D²)/∂x∂z.
 
-Self-collision is a gap for each pair of capsules, with only the push.
+Self-collision is a gap for each pair of capsules, with only the push. Most are far apart and cost
+nothing: those are told by boxes along the palm's axes, around geoms and then around capsules.
 """
 
 from typing import NamedTuple
@@ -30,29 +31,37 @@ _FLAT = 1e-12
 
 
 class Gaps(NamedTuple):
-    """G gaps in T frames, and K pairs of capsules that must not collide.
+    """G gaps in T frames, and K pairs of capsules that must not collide, of C capsules of B geoms.
 
-    `ends` and `pair_ends` are the points at the ends of the first and the second segment.
+    `ends` are the points at the ends of each capsule. `between` and `pairs` are capsules, `meeting`
+    geoms; the pairs of ``meeting[n]`` run from ``first_pair[n]`` to ``first_pair[n + 1]``.
     """
 
-    ends: Int[np.ndarray, "G 4"]
-    radius: Float[np.ndarray, " G"]
+    ends: Int[np.ndarray, "C 2"]
+    radius: Float[np.ndarray, " C"]
+    geom: Int[np.ndarray, " C"]
+    between: Int[np.ndarray, "G 2"]
     target: Float[np.ndarray, "T G"]
     pull: Float[np.ndarray, "T G"]
     push: Float[np.ndarray, "T G"]
-    pair_ends: Int[np.ndarray, "K 4"]
-    pair_radius: Float[np.ndarray, " K"]
+    meeting: Int[np.ndarray, "N 2"]
+    first_pair: Int[np.ndarray, " N+1"]
+    pairs: Int[np.ndarray, "K 2"]
     collision: float
 
 
 class GapScratch(NamedTuple):
-    """Arrays the functions here write for one gap.
+    """Arrays the functions here write: boxes, which gaps are near, and those for one gap.
 
-    `joint` and `position` say what carries its two ends, and where they are; `residual` is e;
+    `box` and `geom_box` hold the low and the high corner; `near` counts gaps first, then pairs.
+    `joint` and `position` say what carries a gap's two ends, and where they are; `residual` is e;
     `factors` are cost, s and c; `columns` is J, `pull` Jᵀe. `along` are the segments of a gap,
     `slide` the two columns of F, `moment` M's entries (11, 12, 22), 0 where an end is held.
     """
 
+    box: Float[np.ndarray, "C 2 3"]
+    geom_box: Float[np.ndarray, "B 2 3"]
+    near: Int[np.ndarray, " G+K"]
     joint: Int[np.ndarray, " 2"]
     position: Float[np.ndarray, "2 3"]
     residual: Float[np.ndarray, " 3"]
@@ -64,9 +73,12 @@ class GapScratch(NamedTuple):
     moment: Float[np.ndarray, " 3"]
 
 
-def gap_scratch(size: int) -> GapScratch:
+def gap_scratch(size: int, gaps: Gaps) -> GapScratch:
     """Fresh arrays for `size` inputs."""
     return GapScratch(
+        box=np.zeros((len(gaps.ends), 2, 3)),
+        geom_box=np.zeros((gaps.geom.max(initial=-1) + 1, 2, 3)),
+        near=np.zeros(len(gaps.between) + len(gaps.pairs), dtype=np.int64),
         joint=np.zeros(2, dtype=np.int64),
         position=np.zeros((2, 3)),
         residual=np.zeros(3),
@@ -86,33 +98,79 @@ def add_gaps(tree, work, spare, gaps, t, gradient, hessian, second):
     Adds to `gradient` (m,) and, where `second`, to the lower triangle of `hessian` (m, m).
     """
     value = 0.0
-    pairs = gaps.pair_radius.size if gaps.collision > 0.0 else 0
-    for r in range(gaps.radius.size + pairs):
-        if _gap(tree, work, spare, gaps, t, r):
+    _box(work, spare, gaps)
+    for k in range(_near(spare, gaps, t)):
+        if _gap(tree, work, spare, gaps, t, spare.near[k]):
             value += spare.factors[0]
             _add(tree, work, spare, gradient, hessian, second)
     return value
 
 
 @kernel
+def _box(work, spare, gaps):
+    """The boxes around all capsules and geoms."""
+    spare.geom_box[:, 0] = np.inf
+    spare.geom_box[:, 1] = -np.inf
+    for c in range(gaps.radius.size):
+        start, end, g, radius = gaps.ends[c, 0], gaps.ends[c, 1], gaps.geom[c], gaps.radius[c]
+        for k in range(3):
+            a, b = work.points[start, k], work.points[end, k]
+            low, high = min(a, b) - radius, max(a, b) + radius
+            spare.box[c, 0, k], spare.box[c, 1, k] = low, high
+            spare.geom_box[g, 0, k] = min(low, spare.geom_box[g, 0, k])
+            spare.geom_box[g, 1, k] = max(high, spare.geom_box[g, 1, k])
+
+
+@kernel
+def _near(spare, gaps, t):
+    """Write the gaps and pairs that may cost something into ``spare.near``; their number."""
+    count = 0
+    for r in range(gaps.between.shape[0]):
+        pushed = gaps.push[t, r] != 0.0 and not _apart(
+            spare.box, gaps.between[r], gaps.target[t, r]
+        )
+        if gaps.pull[t, r] != 0.0 or pushed:
+            spare.near[count] = r
+            count += 1
+    if gaps.collision == 0.0:
+        return count
+    for n in range(gaps.meeting.shape[0]):
+        if _apart(spare.geom_box, gaps.meeting[n], COLLISION_MARGIN):
+            continue
+        for k in range(gaps.first_pair[n], gaps.first_pair[n + 1]):
+            if not _apart(spare.box, gaps.pairs[k], COLLISION_MARGIN):
+                spare.near[count] = gaps.between.shape[0] + k
+                count += 1
+    return count
+
+
+@kernel
+def _apart(boxes, two, reach):
+    """Whether two boxes are at least `reach` [m] apart along an axis."""
+    one, other = boxes[two[0]], boxes[two[1]]
+    for k in range(3):
+        if one[0, k] - other[1, k] >= reach or other[0, k] - one[1, k] >= reach:
+            return True
+    return False
+
+
+@kernel
 def _gap(tree, work, spare, gaps, t, r):
     """Prepare gap `r`, or the pair after the gaps; False where it costs nothing."""
-    count = gaps.radius.size
-    ends = gaps.ends[r] if r < count else gaps.pair_ends[r - count]
-    radius, target, pull, push = 0.0, COLLISION_MARGIN, 0.0, gaps.collision
+    count = gaps.between.shape[0]
+    target, pull, push = COLLISION_MARGIN, 0.0, gaps.collision
     if r < count:
-        radius, target = gaps.radius[r], gaps.target[t, r]
-        pull, push = gaps.pull[t, r], gaps.push[t, r]
+        one, other = gaps.between[r, 0], gaps.between[r, 1]
+        target, pull, push = gaps.target[t, r], gaps.pull[t, r], gaps.push[t, r]
     else:
-        radius = gaps.pair_radius[r - count]
-    if pull == 0.0 and (push == 0.0 or _apart(work, ends, radius + target)):
-        return False
-    distance = _nearest(work, spare, ends)
-    off = distance - radius - target
+        one, other = gaps.pairs[r - count, 0], gaps.pairs[r - count, 1]
+    distance = _nearest(work, spare, gaps.ends[one], gaps.ends[other])
+    off = distance - gaps.radius[one] - gaps.radius[other] - target
     weight = (pull + (push if off < 0.0 else 0.0)) / LENGTH**2
     if weight == 0.0:
         return False
-    spare.joint[0], spare.joint[1] = tree.point_joint[ends[0]], tree.point_joint[ends[2]]
+    spare.joint[0] = tree.point_joint[gaps.ends[one, 0]]
+    spare.joint[1] = tree.point_joint[gaps.ends[other, 0]]
     spare.factors[0] = 0.5 * weight * off * off
     spare.factors[1] = weight * off / distance
     spare.factors[2] = (weight - spare.factors[1]) / distance**2
@@ -120,35 +178,20 @@ def _gap(tree, work, spare, gaps, t, r):
 
 
 @kernel
-def _apart(work, ends, reach):
-    """Whether the balls around two segments are farther apart than `reach` [m]."""
-    between, first, second = 0.0, 0.0, 0.0
-    for k in range(3):
-        a, b = work.points[ends[0], k], work.points[ends[1], k]
-        c, d = work.points[ends[2], k], work.points[ends[3], k]
-        between += 0.25 * (a + b - c - d) ** 2
-        first += 0.25 * (b - a) ** 2
-        second += 0.25 * (d - c) ** 2
-    if between <= reach * reach:
-        return False
-    return between > (np.sqrt(first) + np.sqrt(second) + reach) ** 2
-
-
-@kernel
-def _nearest(work, spare, ends):
+def _nearest(work, spare, one, other):
     """Nearest points of two segments into `spare`; their distance [m], never 0."""
     uu, vv, uv, uw, vw = 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(3):
-        u = work.points[ends[1], k] - work.points[ends[0], k]
-        v = work.points[ends[3], k] - work.points[ends[2], k]
-        w = work.points[ends[0], k] - work.points[ends[2], k]
+        u = work.points[one[1], k] - work.points[one[0], k]
+        v = work.points[other[1], k] - work.points[other[0], k]
+        w = work.points[one[0], k] - work.points[other[0], k]
         spare.along[0, k], spare.along[1, k] = u, v
         uu, vv, uv, uw, vw = uu + u * u, vv + v * v, uv + u * v, uw + u * w, vw + v * w
     s, t = _places(uu, vv, uv, uw, vw)
     square = 0.0
     for k in range(3):
-        spare.position[0, k] = work.points[ends[0], k] + s * spare.along[0, k]
-        spare.position[1, k] = work.points[ends[2], k] + t * spare.along[1, k]
+        spare.position[0, k] = work.points[one[0], k] + s * spare.along[0, k]
+        spare.position[1, k] = work.points[other[0], k] + t * spare.along[1, k]
         spare.residual[k] = spare.position[0, k] - spare.position[1, k]
         square += spare.residual[k] ** 2
     free_s, free_t = uu > _FLAT and 0.0 < s < 1.0, vv > _FLAT and 0.0 < t < 1.0

@@ -18,15 +18,18 @@ POSTURE = 0.003
 class Joints:
     """Wanted values of a hand's independent joints below the palm, in each of T frames.
 
-    They cost ½ weight (q − target)². The joints are those of `hand.tree.input_ids`.
+    They cost ½ weight max(0, |q − target| − slack)². The joints are those of
+    `hand.tree.input_ids`.
 
     Attributes:
         target: [rad].
         weight: non-negative [1/rad²].
+        slack: distance from the target that costs nothing, non-negative [rad].
     """
 
     target: Float[np.ndarray, "T m"]
     weight: Float[np.ndarray, "T m"]
+    slack: float | Float[np.ndarray, "T m"] = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,8 @@ class Reference:
                     "the vectors."
                 )
         arrays = [self.target, self.weight]
-        arrays += [self.joints.target, self.joints.weight] if self.joints else []
+        if self.joints:
+            arrays += [self.joints.target, self.joints.weight, np.asarray(self.joints.slack)]
         arrays += [self.gaps.target, self.gaps.pull, self.gaps.push] if self.gaps else []
         if not all(np.isfinite(array).all() for array in arrays):
             raise InputError("target or weight is not finite; expected valid frames only.")

@@ -14,14 +14,17 @@ from retarget.vector_residuals import Vectors, VectorScratch, add_vectors
 class Terms(NamedTuple):
     """All T frames of an objective of the independent joints, in the order of the tree's inputs.
 
-    `fresh` frames have no frame before to be near to.
+    `fresh` frames have no frame before to be near to; `momentum` is the share of the last change
+    that is expected of the next.
     """
 
     vectors: Vectors
     gaps: Gaps
     joint_target: Float[np.ndarray, "T m"]
     joint_weight: Float[np.ndarray, "T m"]
+    joint_slack: Float[np.ndarray, "T m"]
     smoothness: float
+    momentum: float
     posture: float
     neutral: Float[np.ndarray, " m"]
     low: Float[np.ndarray, " m"]
@@ -40,7 +43,7 @@ class Scratch(NamedTuple):
 def frame_derivatives(
     tree, work, spare, terms, t, x, before, smoothness, gradient, hessian, second
 ):
-    """Frame `t`'s objective at inputs `x` (m,), with the frame before it at `before` (m,).
+    """Frame `t`'s objective at inputs `x` (m,), expected at `before` (m,).
 
     Overwrites `gradient` (m,) and, where `second`, the lower triangle of `hessian` (m, m).
     """
@@ -59,7 +62,9 @@ def _joints(terms, t, x, before, smoothness, gradient, hessian):
     hessian[:] = 0.0
     for a in range(x.size):
         away, bent, off = x[a] - before[a], x[a] - terms.neutral[a], x[a] - terms.joint_target[t, a]
-        weight = terms.joint_weight[t, a]
+        slack = terms.joint_slack[t, a]
+        weight = terms.joint_weight[t, a] if abs(off) > slack else 0.0
+        off -= slack if off > 0.0 else -slack
         value += 0.5 * (smoothness * away * away + terms.posture * bent * bent + weight * off * off)
         gradient[a] = smoothness * away + terms.posture * bent + weight * off
         hessian[a, a] = smoothness + terms.posture + weight

@@ -55,21 +55,24 @@ def gap_terms(
 ) -> tuple[gap_residuals.Gaps, GapScratch]:
     """A reference's gaps and self-collision, between a hand's capsules."""
     gaps, none = reference.gaps, np.zeros((len(reference), 0))
-    no_pairs = np.zeros((0, 2), dtype=np.int64)
     links = link_pairs(shape, gaps) if shape and gaps else None
-    ends, radius = _ends(shape, links.capsules if links else no_pairs)
-    pair_ends, pair_radius = _ends(shape, shape.pairs if shape else no_pairs)
+    no_pairs, no_ids = np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    geom = np.unique(shape.geom, return_inverse=True)[1] if shape else no_ids
+    meeting, first_pair, pairs = _by_geoms(shape.pairs if shape else no_pairs, geom)
     terms = gap_residuals.Gaps(
-        ends=ends,
-        radius=radius,
+        ends=shape.ends if shape else no_pairs,
+        radius=contiguous(shape.radius if shape else no_ids),
+        geom=geom,
+        meeting=meeting,
+        first_pair=first_pair,
+        pairs=pairs,
+        between=links.capsules if links else no_pairs,
         target=contiguous(gaps.target[:, links.gap] if links and gaps else none),
         pull=contiguous(links.pulled * gaps.pull[:, links.gap] if links and gaps else none),
         push=contiguous(gaps.push[:, links.gap] if links and gaps else none),
-        pair_ends=pair_ends,
-        pair_radius=pair_radius,
         collision=float(reference.collision),
     )
-    return terms, gap_scratch(size)
+    return terms, gap_scratch(size, terms)
 
 
 class LinkPairs(NamedTuple):
@@ -98,13 +101,13 @@ def link_pairs(shape: Surface, gaps: Gaps) -> LinkPairs:
     return LinkPairs(np.stack([first, second], axis=1), gap, pulled.astype(bool))
 
 
-def _ends(
-    shape: Surface | None, pairs: Int[np.ndarray, "K 2"]
-) -> tuple[Int[np.ndarray, "K 4"], Float[np.ndarray, " K"]]:
-    """The points at the ends of each pair's capsules, and the sum of their radii [m]."""
-    if shape is None:
-        return np.zeros((0, 4), dtype=np.int64), np.zeros(0)
-    return shape.ends[pairs].reshape(-1, 4), shape.radius[pairs].sum(axis=1)
+def _by_geoms(
+    pairs: Int[np.ndarray, "K 2"], geom: Int[np.ndarray, " C"]
+) -> tuple[Int[np.ndarray, "N 2"], Int[np.ndarray, " N+1"], Int[np.ndarray, "K 2"]]:
+    """The pairs of geoms that pairs of capsules are of, where each begins, and those in order."""
+    pairs = pairs[np.lexsort(geom[pairs].T[::-1])]
+    meeting, first = np.unique(geom[pairs], axis=0, return_index=True)
+    return meeting, np.append(first, len(pairs)), pairs
 
 
 def contiguous(array: np.ndarray) -> Float[np.ndarray, "..."]:

@@ -188,13 +188,15 @@ def _core(half: Float[np.ndarray, " 3"]) -> list[tuple[np.ndarray, np.ndarray, f
 
 
 def _edges(half: Float[np.ndarray, " 3"]) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Start, end and radius of thin capsules inside the four long edges of a box."""
-    long = int(np.argmax(half))
-    radius, unit = EDGE * float(half.min()), np.eye(3)
-    inner = half - radius
-    reach, across = inner[long] * unit[long], np.delete(np.diag(inner), long, axis=0)
-    middles = [a * across[0] + b * across[1] for a, b in product((-1.0, 1.0), repeat=2)]
-    return [(middle - reach, middle + reach, radius) for middle in middles]
+    """Start, end and radius of thin capsules inside the edges of a box."""
+    radius = EDGE * float(half.min())
+    corners = [np.array(signs) * (half - radius) for signs in product((-1.0, 1.0), repeat=3)]
+    return [
+        (a, b, radius)
+        for i, a in enumerate(corners)
+        for b in corners[i + 1 :]
+        if np.count_nonzero(a != b) == 1
+    ]
 
 
 def _last_link(hand: RobotHand, capsules: list[Capsule], finger: str) -> tuple[int, ...]:

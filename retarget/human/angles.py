@@ -21,7 +21,8 @@ knuckles fan out at rest does not have zeros there.
 import numpy as np
 from jaxtyping import Float
 
-from retarget.human.keypoints import CHAINS, FINGERS, Side, mirror
+from retarget.human.finger_angles import finger_angles
+from retarget.human.keypoints import COUNT, Side, mirror
 
 ANGLES = (
     *("thumb_cmc_flexion", "thumb_cmc_abduction", "thumb_mcp_flexion", "thumb_ip_flexion"),
@@ -49,43 +50,5 @@ def hand_angles(
         side: which hand they are of.
     """
     points = keypoints if side == "right" else mirror(keypoints, axis=1)
-    columns = []
-    for finger in FINGERS:
-        bones = _unit(np.diff(points[..., list(CHAINS[finger]), :], axis=-2))
-        first, axis = bones[..., 0, :], _flexion_axis(finger, points, bones[..., 0, :])
-        columns += [*_directions(finger, first), *_bends(bones, axis)]
-    return np.stack(columns, axis=-1)
-
-
-def _directions(finger: str, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flexion and abduction of a finger's first bone."""
-    x, y, z = np.moveaxis(d, -1, 0)
-    if finger == "thumb":
-        return np.arctan2(-y, z), np.arcsin(np.clip(x, -1.0, 1.0))
-    return np.arctan2(x, z), np.arcsin(np.clip(y, -1.0, 1.0))
-
-
-def _flexion_axis(finger: str, points: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """What a finger's further bones flex about, not yet orthogonal to the first."""
-    if finger != "thumb":
-        return np.array([0.0, 1.0, 0.0])
-    towards = points[..., CHAINS["pinky"][0], :] - points[..., CHAINS["thumb"][1], :]
-    return np.cross(first, towards)
-
-
-def _bends(bones: np.ndarray, axis: np.ndarray) -> list[np.ndarray]:
-    """Angles of the second bone against the first and of the third against the second.
-
-    Each is measured in the plane across the axis, which every bone carries along.
-    """
-    angles = []
-    for near, far in ((0, 1), (1, 2)):
-        z, bone = bones[..., near, :], bones[..., far, :]
-        axis = _unit(axis - (axis * z).sum(-1, keepdims=True) * z)
-        x = np.cross(axis, z)
-        angles.append(np.arctan2((bone * x).sum(-1), (bone * z).sum(-1)))
-    return angles
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    flat = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, COUNT, 3)
+    return finger_angles(flat).reshape(*keypoints.shape[:-2], len(ANGLES))

@@ -15,7 +15,12 @@ Points do not show how a bone turns about itself. Hinges settle that: PIP and DI
 and IP) flex about an axis that the template has across the finger, and a knuckle flexes about the
 same axis, then abducts about one carried along. The knuckle's turn τ about its own bone is the one
 that lays the bones after it into the plane their hinges leave them, and none where the finger is
-too straight to show a plane: with r the sines of the bones' angles to it, Σ r(τ)² + λ τ² is least.
+too straight to show a plane: with f the sines of their bends towards the palm and g those of their
+angles to the plane, before any turn,
+
+    tan τ = Σ f₊ g / (Σ f₊² + λ).
+
+Bends backwards do not count, so τ never passes a right angle and nothing flips over.
 
 No angle is limited, no frame depends on its neighbours: filter a motion that jitters first.
 """
@@ -32,8 +37,8 @@ from retarget.human.keypoints import CHAINS, COUNT, FINGERS, FROM_MANO, SIDES, S
 from retarget.human.mano import mirror_rotations, rest_skeleton, rest_wrist
 
 TWIST_PRIOR = 0.3
-"""λ. Smaller, and the thumb of a noisy tracker flips over; larger, and bent fingers show nothing.
-On the recordings that have MANO's own rotations 0.2 to 1 are alike."""
+"""λ: how much bend it takes to believe that a knuckle is turned. Beside MANO's own rotations of
+four recordings 0.2 to 0.5 are alike; smaller, and the thumb of a noisy tracker swings."""
 
 _FINGER_AXIS, _THUMB_AXIS = (0.0, 0.0, 1.0), (0.67, -0.14, 0.73)
 """What fingers flex about in the template of the right hand; the thumb's is measured on poses of
@@ -44,7 +49,7 @@ _CHAINS = np.array([CHAINS[finger] for finger in FINGERS])
 _PALM = np.array([0, *_CHAINS[:, 0]])
 _PALM_WEIGHTS = np.array([1.0, 0.3, 1.0, 1.0, 1.0, 1.0]) / 5.3
 _POSE_SLOTS = np.array(FROM_MANO)[_CHAINS[:, :3]].ravel() - 1
-_PALM_ROUNDS, _TWIST_STEPS = 2, 4
+_PALM_ROUNDS = 2
 
 
 class _Hinges(NamedTuple):
@@ -195,24 +200,15 @@ def _about_z(angle: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch 3 
 def _twist(
     later: Float[np.ndarray, "N 5 2 3"], bones: Float[np.ndarray, "5 3 3"]
 ) -> Float[np.ndarray, "N 5"]:
-    """The turns [rad] of the first bones about themselves, by Gauss-Newton steps from none.
+    """The turns [rad] of the first bones about themselves.
 
     Args:
         later: directions of the bones after the first, in the frame of the unturned first.
         bones: directions at rest.
     """
-    first, sines = bones[:, 0], bones[:, 1:, 2]
-    across, along = np.cross(first, [0.0, 0.0, 1.0]), first * first[:, 2:]
-    flat = np.array([0.0, 0.0, 1.0]) - along
-    twist = np.zeros(later.shape[:2])
-    for _ in range(_TWIST_STEPS):
-        c, s = np.cos(twist)[..., None], np.sin(twist)[..., None]
-        axis, slope = along + c * flat + s * across, c * across - s * flat
-        off = (later @ axis[..., None])[..., 0] - sines
-        rate = (later @ slope[..., None])[..., 0]
-        step = (off * rate).sum(-1) + TWIST_PRIOR * twist
-        twist = twist - step / ((rate**2).sum(-1) + TWIST_PRIOR)
-    return twist
+    bend = np.maximum(later[..., 1], 0.0)
+    off = later[..., 2] - bones[:, 1:, 2]
+    return np.arctan((bend * off).sum(-1) / ((bend**2).sum(-1) + TWIST_PRIOR))
 
 
 def _about(

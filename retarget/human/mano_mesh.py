@@ -99,8 +99,8 @@ def _skinned(
         bent = (parameters.hand_pose[block] - np.eye(3)).reshape(-1, 135)
         moved = (parameters.betas[block] @ shapes + bent @ poses).reshape(-1, *template.shape)
         turns = weights @ chain.turns[block].reshape(-1, len(PARENTS), 9)
-        turned = turns.reshape(*moved.shape, 3) @ (template + moved)[..., None]
-        out[block] = turned[..., 0] + weights @ offsets[block]
+        turned = np.einsum("tvij,tvj->tvi", turns.reshape(*moved.shape, 3), template + moved)
+        out[block] = turned + weights @ offsets[block]
     return out
 
 

@@ -12,6 +12,7 @@ right; a file that has been corrected stays as it is.
 """
 
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,14 +168,21 @@ def _content(path: Path) -> Any:
     kind = container(path)
     if kind not in ("pickle", "npz"):
         raise FormatError(f"{path} is neither a pickle nor a .npz, expected a MANO model.")
-    if path.stat().st_size > _LARGEST:
-        raise FormatError(f"{path} has over {_LARGEST >> 20} MiB, a MANO model has 4.")
     if kind == "npz":
-        return Archive(path)
+        content = Archive(path)
+        with zipfile.ZipFile(path) as members:
+            _require_small(path, sum(member.file_size for member in members.infolist()))
+        return content
+    _require_small(path, path.stat().st_size)
     content = restricted_pickle.loads(read_bytes(path), path.name, (*_CHUMPY, *_SPARSE))
     if not isinstance(content, dict):
         raise FormatError(f"{path} holds a {type(content).__name__}, expected a MANO model's dict.")
     return content
+
+
+def _require_small(path: Path, size: int) -> None:
+    if size > _LARGEST:
+        raise FormatError(f"{path} unpacks to {size} bytes, a MANO model has 4 million.")
 
 
 def _array(content: Any, name: str) -> np.ndarray:

@@ -4,11 +4,14 @@ Ours; the default. With p the robot's points, h the person's keypoints in the ro
 (`Calibration.tip_targets`), a_f how much finger f pinches (of the thumb: the largest):
 
     tips        (1 − β a_f) H_30mm(‖p_f − h_f‖)
-    directions  w_d H_30mm(‖(p_b − p_a) − ℓ_ab û_ab‖)   over a finger's last phalanges: ℓ the
-                robot's own length, û the direction of the person's phalanx
+    directions  w_d (30 mm / ℓ_ab)² H_30mm(‖(p_b − p_a) − ℓ_ab û_ab‖)   over a finger's last
+                phalanges: ℓ the robot's own length, û the direction of the person's phalanx; a
+                short one counts as much as a long one
+    bends       ½ w_b max(0, |q − q_h| − slack)²   over the joints that bend a finger beyond its
+                knuckle: by 35° from the person's joint they are free, but not to bend backwards
     pinches     ½ w_p (a + [d < g] (1 − a)) (d − g)²    d: distance of the tips' *surfaces*,
-                g(h) the person's tip distance mapped to it: touching below .85 θ, plainly apart
-                above 1.1 θ; a = σ((1.6 θ − h) / .15 θ)
+                g(h) the person's tip distance mapped to it: touching below .95 θ, plainly apart
+                above 1.08 θ; a = σ((1.6 θ − h) / .15 θ)
     collision   ½ w_c min(0, gap − 1 mm)² over pairs of links, and the jerk of all joints
 
 θ is the distance of a person's fingertips, as the tracker sees them, at which they touch
@@ -22,26 +25,32 @@ from scipy.special import expit
 
 from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
+from retarget.human.angles import ANGLES, hand_angles
 from retarget.human.keypoints import CHAINS
 from retarget.reach import reachable_pinches
-from retarget.reference import PALM, Gaps, Reference
-from retarget.references.phalanges import last_phalanges
+from retarget.reference import PALM, Gaps, Joints, Reference
+from retarget.references.joint_angle import joint_map
+from retarget.references.phalanges import has_knuckles, last_phalanges
 
 DELTA = 0.03
 TIP_YIELDS = 0.3
-DIRECTION_WEIGHT = 0.4
-"""From 0.2 to 1 it trades fingertips for the fingers' shape: on LEAP and a noisy clip, errors of
-5.4 % of reach and 19° of bend become 7.8 % and 9°."""
-PINCH_WEIGHT = 200.0
+DIRECTION_WEIGHT = 0.7
+"""Of a phalanx of `PHALANX`."""
+PHALANX = 0.03
+BEND_WEIGHT = 100.0
+BEND_SLACK, BENT_BACK = np.deg2rad([35.0, -8.0])
+"""How far a joint may leave the person's, and back to where though the person's be straight."""
+PINCH_WEIGHT = 500.0
 COLLISION_WEIGHT = 400.0
 JERK_WEIGHT = 3e5
 """Of a frame's third difference, whatever the rate, as the filters of other retargeters are."""
-CLOSED, APART = 0.85, 1.1
+CLOSED, APART = 0.95, 1.08
 """Person's distance over θ at which a pinch is closed, and at which it is plainly open."""
 CLOSED_GAP, APART_GAP = 0.0005, 0.0085
 """Distance of the robot's surfaces there [m]."""
 ENGAGED, SOFT = 1.6, 0.15
 PHALANGES = 3
+_BENDS = np.array([name.endswith(("pip_flexion", "dip_flexion")) for name in ANGLES])
 
 
 def natural(
@@ -57,19 +66,34 @@ def natural(
     engaged, gaps = pinches(hand, keypoints, calibration)
     bones = last_phalanges(hand, keypoints, calibration, PHALANGES)
     tips = calibration.tip_targets(keypoints)
+    shape = DIRECTION_WEIGHT * (PHALANX / bones.length) ** 2
     pinching = np.concatenate([engaged.max(axis=1, keepdims=True), engaged], axis=1)
     return Reference(
         origin=np.concatenate([np.full(len(hand.fingers), PALM), bones.origin]),
         point=np.concatenate([hand.tip_ids, bones.point]),
         target=np.concatenate([tips, bones.target], axis=1),
         weight=np.concatenate(
-            [1.0 - TIP_YIELDS * pinching, np.full(bones.target.shape[:2], DIRECTION_WEIGHT)], axis=1
+            [1.0 - TIP_YIELDS * pinching, np.tile(shape, (len(keypoints), 1))], axis=1
         ),
         delta=DELTA,
+        joints=bends(hand, keypoints) if has_knuckles(hand) else None,
         gaps=gaps,
         collision=COLLISION_WEIGHT,
         jerk=JERK_WEIGHT,
     )
+
+
+def bends(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Joints:
+    """How far the joints that bend nothing but middle and last phalanges may leave the person's."""
+    chosen = joint_map(hand)
+    stretch = np.abs(chosen.coefficient)
+    bending = stretch.any(axis=1) & ~stretch[:, ~_BENDS].any(axis=1)
+    angles = hand_angles(keypoints, hand.side)
+    low = np.minimum(np.maximum(angles - BEND_SLACK, BENT_BACK), angles)
+    high = angles + BEND_SLACK
+    target = chosen.offset + 0.5 * (low + high) @ chosen.coefficient.T
+    weight = np.broadcast_to(BEND_WEIGHT * bending, target.shape)
+    return Joints(target, weight, slack=0.5 * (high - low) @ stretch.T)
 
 
 def pinches(

@@ -45,6 +45,11 @@ def finger_points(hand: RobotHand, finger: str) -> list[tuple[int, int]]:
     ]
 
 
+def has_knuckles(hand: RobotHand) -> bool:
+    """Whether every finger has another point than its tip."""
+    return all(len(finger_points(hand, finger)) > 1 for finger in hand.fingers)
+
+
 def require_knuckles(hand: RobotHand) -> None:
     """Check that every finger has another point than its tip.
 

@@ -50,7 +50,10 @@ HURRIED, ALONGSIDE = 10, 6
 
 
 class Store(NamedTuple):
-    """Arrays of one solve: two points with their derivatives, the factor of the step, and so on."""
+    """Arrays of one solve: two points with their derivatives, the factor of the step, and so on.
+
+    `before` and `earlier` are the two frames before, `expected` is where the next is looked for.
+    """
 
     x: Float[np.ndarray, "2 m"]
     gradient: Float[np.ndarray, "2 m"]
@@ -59,6 +62,8 @@ class Store(NamedTuple):
     step: Float[np.ndarray, " m"]
     free: Int[np.ndarray, " m"]
     before: Float[np.ndarray, " m"]
+    earlier: Float[np.ndarray, " m"]
+    expected: Float[np.ndarray, " m"]
     alongside: Float[np.ndarray, " m"]
 
 
@@ -72,6 +77,8 @@ def store(size: int) -> Store:
         square,
         np.zeros(size),
         np.zeros(size, dtype=np.int64),
+        np.zeros(size),
+        np.zeros(size),
         np.zeros(size),
         np.zeros(size),
     )
@@ -105,6 +112,7 @@ class Newton:
     def reset(self, before: Float[np.ndarray, " m"] | None = None) -> None:
         """Forget the frames before; go on from `before` [rad], the neutral pose when not given."""
         self._store.before[:] = self._objective.neutral if before is None else before
+        self._store.earlier[:] = self._store.before
         self._restarts[:] = 0.0, RESTART_COST, 0.0
 
     def solve(self) -> Solved:
@@ -123,7 +131,9 @@ class Newton:
             self._cost,
             self._status,
         )
-        self._store.before[:] = self._x[-1]
+        if len(self._x) > 1:
+            self._store.before[:] = self._x[-2]
+        self._store.earlier[:], self._store.before[:] = self._store.before, self._x[-1]
         return Solved(self._x.copy(), self._cost.copy(), self._status.copy())
 
 
@@ -139,11 +149,14 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
         fresh = terms.fresh[t]
         patient = fresh or not hurried
         if t > 0:
+            _copy(kept.before, kept.earlier)
             _copy(x[t - 1], kept.before)
         if fresh:
+            _copy(kept.before, kept.earlier)
             restarts[0], restarts[1], restarts[2] = 0.0, RESTART_COST, 0.0
         restarts[0] -= 1.0
         _copy(kept.before, kept.x[0])
+        _expect(terms, kept)
         most = MAX_STEPS if patient else HURRIED
         smoothness = 0.0 if fresh else terms.smoothness
         # One call for all attempts: each call is compiled anew where it stands, for seconds.
@@ -162,6 +175,13 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
                 _copy(kept.x[at], kept.alongside)
                 if better or patient or verdict != OUT_OF_STEPS:
                     _next(kept, starts, restarts, cost[t], better, patient)
+
+
+@kernel
+def _expect(terms, kept):
+    """Where the joints would be had they gone on, a little slower."""
+    for a in range(kept.before.size):
+        kept.expected[a] = kept.before[a] + terms.momentum * (kept.before[a] - kept.earlier[a])
 
 
 @kernel
@@ -199,7 +219,7 @@ def _minimise(tree, work, spare, kept, terms, t, smoothness, most):
             terms,
             t,
             kept.x[trial],
-            kept.before,
+            kept.expected,
             smoothness,
             kept.gradient[trial],
             kept.hessian[trial],

@@ -7,8 +7,11 @@ import pytest
 
 from handsim.errors import InputError
 from handsim.hands.capsules import segment_distance, surface
+from retarget.gap_residuals import COLLISION_MARGIN
 from retarget.objective import Objective
 from retarget.reference import PALM, Gaps, Joints, Reference
+from retarget.vector_residuals import LENGTH
+from retarget.wiring import link_pairs
 from tests.hands import EVERY, configurations, hand
 
 every_hand = pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def everything(robot, seed):
     shape, size = (2, len(pairs)), (2, len(robot.tree.input_ids))
     return replace(
         reference(robot, seed=seed),
-        joints=Joints(rng.normal(size=size), rng.uniform(size=size)),
+        joints=Joints(rng.normal(size=size), rng.uniform(size=size), rng.uniform(size=size)),
         gaps=Gaps(pairs, rng.uniform(0, 0.1, shape), rng.uniform(0, 9, shape), np.full(shape, 5.0)),
         collision=30.0,
     )
@@ -146,6 +149,33 @@ def test_derivatives_of_all_terms_together(name, side, seed):
     np.testing.assert_allclose(hessian, second, atol=1e-5 * np.abs(second).max())
 
 
+@every_hand
+def test_gaps_and_collision_cost_what_their_distances_say(name, side):
+    """Of all capsules, near and far: none that costs something is left out."""
+    robot = hand(name, side)
+    whole = everything(robot, 3)
+    objective = Objective(robot, whole)
+    without = Objective(robot, replace(whole, gaps=None, collision=0.0))
+    x = np.random.default_rng(3).uniform(objective.low, objective.high, size=(60, objective.size))
+    shape, gaps = surface(robot), whole.gaps
+    ends = shape.tree.points(objective.qpos(x))[:, shape.ends]
+
+    def distance(pairs):
+        apart = segment_distance(ends[:, pairs[:, 0]], ends[:, pairs[:, 1]])
+        return apart - shape.radius[pairs].sum(axis=1)
+
+    links = link_pairs(shape, gaps)
+    off = distance(links.capsules) - gaps.target[1, links.gap]
+    weight = links.pulled * gaps.pull[1, links.gap] + (off < 0) * gaps.push[1, links.gap]
+    overlap = np.minimum(distance(shape.pairs) - COLLISION_MARGIN, 0.0)
+    assert (overlap < 0).any()
+    by_hand = (weight * off**2).sum(axis=1) + whole.collision * (overlap**2).sum(axis=1)
+    costs = [o.derivatives(1, pose, None)[0] for o in (objective, without) for pose in x]
+    np.testing.assert_allclose(
+        np.subtract(*np.reshape(costs, (2, -1))), 0.5 * by_hand / LENGTH**2, rtol=1e-6, atol=1e-6
+    )
+
+
 def test_a_wrong_gradient_would_be_seen():
     objective, x, previous, gradient = case(hand("shadow"), 0)
     numeric = numeric_gradient(objective, 1, x, previous)
@@ -191,6 +221,22 @@ def test_joint_targets_alone_by_hand():
     assert value == pytest.approx(16 * 1.5 * 0.2**2)
     np.testing.assert_allclose(gradient, 3.0 * 0.2)
     np.testing.assert_array_equal(hessian, 3.0 * np.eye(16))
+
+
+def test_a_joint_is_free_within_the_slack_of_its_target():
+    robot = hand("allegro")
+    none, empty = np.zeros(0, dtype=np.int64), np.zeros((1, 0))
+    wanted = Joints(np.full((1, 16), 0.1), np.full((1, 16), 3.0), np.full((1, 16), 0.15))
+    alone = Reference(
+        none, none, np.zeros((1, 0, 3)), empty, 0.02, wanted, smoothness=0.0, posture=0.0
+    )
+    objective = Objective(robot, alone)
+    x = np.full(16, 0.1)
+    x[:4] = 0.1 + 0.2, 0.1 - 0.2, 0.1 + 0.14, 0.1 - 0.14
+    value, gradient, hessian = objective.derivatives(0, x, x)
+    assert value == pytest.approx(2 * 1.5 * 0.05**2)
+    np.testing.assert_allclose(gradient, [0.15, -0.15] + 14 * [0.0], atol=1e-12)
+    np.testing.assert_array_equal(hessian, np.diag([3.0, 3.0] + 14 * [0.0]))
 
 
 def test_the_regularisers_by_hand():

@@ -15,6 +15,8 @@ from retarget.references import adaptive, ako, dexpilot, keyvector, natural, pos
 from retarget.references.adaptive import pinching
 from retarget.references.ako import pinch_length
 from retarget.references.dexpilot import Latch, closed_pairs
+from retarget.references.joint_angle import joint_map
+from retarget.references.natural import bends
 from retarget.references.phalanges import finger_points, last_phalanges
 from tests.hands import configurations, hand
 
@@ -235,20 +237,36 @@ def test_a_reference_is_of_each_frame_alone(method):
 
 
 def test_natural_holds_a_gap_that_follows_the_persons_pinch():
-    """Touching below .85 θ, plainly apart above 1.1 θ; pulled to it while the person pinches."""
+    """Touching below .95 θ, plainly apart above 1.08 θ; pulled to it while the person pinches."""
     robot = hand("allegro")
     theta = calibration(robot).pinch
     keypoints = np.tile(MANY[:1], (4, 1, 1))
     thumb, index = keypoints[:, 4], keypoints[:, 8]
-    away = np.array([0.5, 0.85, 1.1, 3.0])[:, None] * theta
+    away = np.array([0.5, 0.95, 1.08, 3.0])[:, None] * theta
     index[:] = thumb + away * [0.0, 0.0, 1.0]
     asked = natural(robot, keypoints, calibration(robot))
     np.testing.assert_allclose(asked.gaps.target[:, 0], [0.0005, 0.0005, 0.0085, 0.0085])
-    assert asked.gaps.pull[0, 0] > 190
+    assert asked.gaps.pull[0, 0] > 490
     assert asked.gaps.pull[3, 0] < 0.1
-    np.testing.assert_allclose(asked.gaps.pull[:, 0] + asked.gaps.push[:, 0], 200.0)
+    np.testing.assert_allclose(asked.gaps.pull[:, 0] + asked.gaps.push[:, 0], 500.0)
     assert asked.weight[0, 0] == pytest.approx(0.7, abs=1e-3)
     assert asked.weight[3, 1] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["allegro", "leap", "svh"])
+def test_natural_lets_joints_bend_like_the_persons_and_not_backwards(name):
+    """Joints at the person's angles are free; bent 20° back, or 50° too far, they are pulled."""
+    robot = hand(name)
+    asked = bends(robot, hand_keypoints(np.zeros((1, 20))))
+    pulled = asked.weight[0] > 0
+    assert pulled.any()
+    straight = joint_map(robot).offset[pulled]
+    low, high = (asked.target + sign * asked.slack for sign in (-1, 1))
+    assert (low[0, pulled] < straight).all()
+    assert (straight < high[0, pulled]).all()
+    stretch = np.abs(joint_map(robot).coefficient[pulled]).sum(axis=1)
+    assert (low[0, pulled] > straight - np.deg2rad(20) * stretch).all()
+    assert (high[0, pulled] < straight + np.deg2rad(50) * stretch).all()
 
 
 def test_natural_leaves_out_the_pinches_a_hand_cannot_make():

@@ -7,7 +7,7 @@ from retarget.calibration import Calibration
 from retarget.objective import Objective
 from retarget.reference import PALM, Reference, fingertips
 from retarget.references import keyvector
-from retarget.solvers import SOLVERS, newton, nlopt_solver
+from retarget.solvers import SOLVERS, newton, nlopt_solver, slsqp
 from retarget.solvers.newton import RESTART_COST
 from retarget.status import Status
 from tests.hands import EVERY, hand
@@ -35,11 +35,8 @@ def gradient_at(objective, x, frame):
     return gradient
 
 
-@every_hand
-def test_newton_ends_at_optima_inside_the_box(name, side):
-    objective = unreachable(hand(name, side))
-    solved = newton(objective)
-    assert solved.converged.all()
+def check_optima_at_bounds(objective, solved, stationary):
+    """All frames are inside the box, some at its sides, and no feasible step leads down."""
     assert (solved.x >= objective.low).all()
     assert (solved.x <= objective.high).all()
     at_bound = (solved.x == objective.low) | (solved.x == objective.high)
@@ -47,7 +44,24 @@ def test_newton_ends_at_optima_inside_the_box(name, side):
     for frame in range(1, len(solved.x)):
         x, gradient = solved.x[frame], gradient_at(objective, solved.x, frame)
         inside = np.clip(x - gradient, objective.low, objective.high) - x
-        assert np.abs(inside).max() < 1e-3
+        assert np.abs(inside).max() < stationary
+
+
+@every_hand
+def test_newton_ends_at_optima_inside_the_box(name, side):
+    objective = unreachable(hand(name, side))
+    solved = newton(objective)
+    assert solved.converged.all()
+    check_optima_at_bounds(objective, solved, 1e-3)
+
+
+@pytest.mark.parametrize("name", ["allegro", "shadow", "ability", "leap"])
+def test_slsqp_ends_at_optima_inside_the_box(name):
+    """Also where a step leads beyond bounds that were far, and joints leave theirs again."""
+    objective = unreachable(hand(name))
+    solved = SOLVERS["slsqp"](objective)
+    assert solved.converged.all()
+    check_optima_at_bounds(objective, solved, nlopt_solver.STATIONARY)
 
 
 @every_hand
@@ -94,7 +108,7 @@ def test_every_algorithm_finds_the_same_minima(algorithm):
 
 
 def test_a_frame_cut_short_says_so_and_not_that_it_converged(monkeypatch):
-    monkeypatch.setattr(nlopt_solver, "MAX_EVALUATIONS", 2)
+    monkeypatch.setattr(slsqp, "MAX_EVALUATIONS", 2)
     monkeypatch.setattr(nlopt_solver, "ATTEMPTS", 1)
     solved = SOLVERS["slsqp"](unreachable(hand("allegro")))
     assert Status.OUT_OF_STEPS in solved.status

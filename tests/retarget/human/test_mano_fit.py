@@ -110,6 +110,16 @@ def test_nothing_jumps_while_a_finger_straightens():
     assert steps.max() < 20, "noise of 0.3 mm on bones of 20 mm is 5 degrees at most, a flip 90"
 
 
+def test_a_small_change_of_the_points_is_a_small_change_of_the_pose():
+    rng = np.random.default_rng(8)
+    points = planted.keypoints(count=200) + rng.normal(0, 6e-3, (200, 21, 3))
+    nudged = points + rng.normal(0, 1e-6, points.shape)
+    change = angles_between(
+        fit_pose(points, "right")[0].hand_pose, fit_pose(nudged, "right")[0].hand_pose
+    )
+    assert np.rad2deg(change.max()) < 1, "a micrometre, where a turn that flips makes 90 degrees"
+
+
 def test_a_left_hand_is_the_mirror_image():
     points = planted.keypoints(count=10)
     right, rest = fit_pose(points, "right")

@@ -123,6 +123,20 @@ def test_missing_and_foreign_files_say_so(tmp_path):
         load_model(tmp_path / "notes.txt", "right")
 
 
+@pytest.mark.parametrize("suffix", ["pkl", "npz"])
+def test_files_far_larger_than_a_model_are_not_read(tmp_path, suffix):
+    path = tmp_path / f"hand.{suffix}"
+    if suffix == "npz":
+        with path.open("wb") as stream:
+            np.savez_compressed(stream, v_template=np.zeros((9 << 20,)))
+        assert path.stat().st_size < 1 << 20
+    else:
+        with path.open("wb") as stream:
+            stream.truncate(65 << 20)
+    with pytest.raises(FormatError, match="a MANO model has 4 million"):
+        load_model(path, "right")
+
+
 @pytest.fixture(scope="module")
 def official(tmp_path_factory):
     path = tmp_path_factory.mktemp("mano") / "MANO_RIGHT.pkl"

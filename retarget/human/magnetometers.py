@@ -37,6 +37,7 @@ BODIES: dict[tuple[int, ...], Body] = {
     (40, 14): "legacy",
 }
 """What a row without its time is, by its shape."""
+_LARGEST_BODY = 40 * 14
 
 FINGERS = ("index", "middle", "ring", "pinky", "thumb")
 """The glove's order of fingers."""
@@ -119,9 +120,9 @@ def _split(
     values: Any, name: str
 ) -> tuple[Int[np.ndarray, " N"] | None, Sequence[Any] | np.ndarray]:
     """Times and rows apart."""
-    if isinstance(values, np.ndarray) and values.dtype == object and values.ndim <= 2:
+    if isinstance(values, np.ndarray) and values.dtype == object and 1 <= values.ndim <= 2:
         values = list(values)
-    if not isinstance(values, np.ndarray | list | tuple) or len(values) == 0:
+    if not _many(values) or len(values) == 0:
         raise InputError(f"{name}: no rows, expected a list or an array of them.")
     if isinstance(values, np.ndarray) or not any(map(_timed, values)):
         return None, values
@@ -149,9 +150,11 @@ def _stamp(value: Any, name: str) -> int:
 def _stack(rows: Sequence[Any] | np.ndarray, name: str) -> Float[np.ndarray, "N ..."]:
     """Rows as one array, NaN where one is None."""
     if isinstance(rows, np.ndarray):
-        body = _floats(rows, name)
-        _require_body(body.shape[1:], name)
-        return body
+        _require_body(rows.shape[1:], name)
+        return _floats(rows, name)
+    for row in rows:
+        if isinstance(row, np.ndarray) and row.size > _LARGEST_BODY:
+            _require_body(row.shape, name)
     found = {i: _floats(row, f"{name}: row {i}") for i, row in enumerate(rows) if row is not None}
     if not found:
         raise InputError(f"{name}: all of the {len(rows)} rows are missing.")

@@ -26,7 +26,7 @@ def parts_of(name: str, value: Any, depth: int = 0) -> Iterator[Part]:
         if value.ndim == 0:
             yield from parts_of(name, value.item(), depth)
             return
-        yield from _sequence(name, "array of objects", list(value.reshape(-1)), depth)
+        yield from _objects(name, value, depth)
     elif isinstance(value, np.ndarray | np.generic):
         yield array_part(name, np.asarray(value))
     elif isinstance(value, Mapping):
@@ -35,6 +35,19 @@ def parts_of(name: str, value: Any, depth: int = 0) -> Iterator[Part]:
         yield from _sequence(name, type(value).__name__, list(value), depth)
     else:
         yield Part(name, _type(value), value=shown(value), none=int(value is None))
+
+
+def _objects(name: str, array: np.ndarray, depth: int) -> Iterator[Part]:
+    """An array of objects: numbers when all of them are, else a sequence of them."""
+    flat = list(array.reshape(-1))
+    if array.size <= MOST and all(isinstance(item, int | float | np.number) for item in flat):
+        part = array_part(name, array.astype(np.float64))
+        yield replace(part, type="array of objects", dtype="numbers")
+    else:
+        first, *others = _sequence(name, "array of objects", flat, depth)
+        shape = first.shape[1:] if first.shape else ()
+        yield replace(first, shape=(*array.shape, *shape))
+        yield from others
 
 
 def array_part(name: str, array: np.ndarray) -> Part:

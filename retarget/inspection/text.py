@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from retarget.inspection.report import Clock, Hand, Part, Report
 
 _COLUMNS = ("name", "kind", "shape", "type", "none", "nan", "zero", "min", "mean", "max", "notes")
-_LONGEST = 160
+_LONGEST, _FEW = 160, 2
 
 
 def as_text(report: Report) -> str:
@@ -32,7 +32,17 @@ def _lines(report: Report) -> Iterator[str]:
     for note in report.notes:
         yield f"note     {_clipped(note)}"
     if report.parts:
-        yield from _table([_COLUMNS, *map(_row, report.parts)])
+        yield from _parts(report.parts)
+
+
+def _parts(parts: Sequence[Part]) -> Iterator[str]:
+    """The table of parts; where there is much to say of one, it stands below its row."""
+    header, *rows = _table([_COLUMNS, *map(_row, parts)])
+    yield header
+    for part, row in zip(parts, rows, strict=True):
+        yield row
+        if len(part.notes) > _FEW:
+            yield from (f"      {_clipped(note)}" for note in part.notes)
 
 
 def _hand(hand: Hand) -> Iterator[str]:
@@ -65,7 +75,7 @@ def _clock(clock: Clock) -> str:
 
 def _row(part: Part) -> tuple[str, ...]:
     shape = "" if part.shape is None else "×".join(map(str, part.shape)) or "1"
-    numbers, notes = part.numbers, list(part.notes)
+    numbers, notes = part.numbers, list(part.notes if len(part.notes) <= _FEW else ())
     if part.value:
         notes.insert(0, part.value)
     none = str(part.none) if part.none else ""

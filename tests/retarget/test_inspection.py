@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tracemalloc
 from dataclasses import replace
 
 import h5py
@@ -18,6 +19,7 @@ from retarget.human.hand_trajectory import HandTrajectory
 from retarget.inspection import as_text, content, inspect
 from retarget.inspection.containers import Found, look_into
 from retarget.inspection.numbers import clock, clock_of, numbers_of
+from tests.retarget.human import osmo_trial
 
 SAMPLE = ASSETS / "motions" / "sample_right.npz"
 
@@ -208,6 +210,29 @@ def test_what_is_too_large_is_told_by_its_header(tmp_path):
     assert (x.shape, x.numbers) == ((1000,), None)
     assert "too many to look at" in x.notes[0]
     assert y.numbers.zero == 12
+
+
+def test_what_the_glove_felt_is_told_below_its_row(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(20, 10, 3)).astype(object)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"glove": rows}))
+    (glove,) = inspect(tmp_path / "a.pkl").parts
+    assert (glove.shape, glove.type) == ((20, 10, 3), "array of objects")
+    assert glove.numbers.most == rows.max()
+    text = as_text(inspect(tmp_path / "a.pkl"))
+    assert "\n      index_main: " in text
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_pictures_in_a_pickle_are_not_all_looked_at(tmp_path):
+    """Half a gigabyte of them, which the file does not take on the disk."""
+    made = osmo_trial.write(tmp_path / "trial", frames=100)
+    tracemalloc.start()
+    try:
+        found = parts(inspect(made / "processed.pkl"))
+        assert tracemalloc.get_traced_memory()[1] < 300e6
+    finally:
+        tracemalloc.stop()
+    assert found["rs_color"].numbers.every > 50
 
 
 def test_similar_entries_are_shown_once(tmp_path):

@@ -1,13 +1,18 @@
 """Files spoiled on purpose: bytes changed, cut out, cut off and doubled; zip members too."""
 
 import io
+import json
 import os
+import pickle
 import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from hypothesis import strategies as st
+
+from retarget.human.sources.arrays import Archive, container, read_pickle
 
 TEXT = b'0123456789.eE-+[]{},:"\\ntrufalsNIy \x00\xff'
 
@@ -49,6 +54,57 @@ def spoil(data: bytes, changes) -> bytes:
     for change in changes:
         data = change.apply(data)
     return data
+
+
+JUNK = (
+    *(None, True, 0, -1, 1e308, float("nan"), 10**30, "", "text", "right", [], {}, [1, 2, 3]),
+    *([[1], [2, 3]], {"a": 1}, np.zeros(0), np.zeros((3, 3)), np.zeros((21, 3)), np.array(5)),
+    *(np.full((2, 21, 3), np.inf), np.full((12, 21, 3), 1e200), np.zeros((1,) * 6), np.float32(2)),
+    *(np.array(["a"]), np.array([None, 1], dtype=object), np.zeros((0, 21, 3)), (), (1, 2), b"x"),
+)
+
+
+def replaced(value, rng, junk=JUNK, depth=0):
+    """Plain data, one value of which, somewhere, is left out or is another."""
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 0:
+        array = np.empty((), dtype=object)
+        array[()] = replaced(value.item(), rng, junk, depth)
+        return array
+    inner = isinstance(value, dict | list | tuple) and len(value) > 0
+    if not inner or (depth > 0 and rng.random() < 0.2):
+        return junk[rng.integers(len(junk))]
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    keys = list(changed) if isinstance(value, dict) else range(len(changed))
+    key = keys[int(rng.integers(len(keys)))]
+    if rng.random() < 0.2:
+        del changed[key]
+    else:
+        changed[key] = replaced(changed[key], rng, junk, depth + 1)
+    return changed
+
+
+def spoil_values(file: Path, rng) -> bool:
+    """Replace a value in a pickle, JSON or archive of arrays; whether it is one of these."""
+    kind = container(file)
+    if kind == "pickle":
+        file.write_bytes(pickle.dumps(replaced(read_pickle(file), rng)))
+    elif kind == "npz":
+        archive = Archive(file)
+        changed = replaced({name: archive[name] for name in sorted(archive.names)}, rng)
+        np.savez(
+            file,
+            **{
+                name: np.array(value, dtype=None)
+                for name, value in changed.items()
+                if isinstance(value, np.ndarray | np.generic | str | int | float)
+            },
+        )
+    elif kind == "json":
+        values = [json.loads(line) for line in file.read_text().splitlines()]
+        plain = [junk for junk in JUNK if not isinstance(junk, np.ndarray | np.generic | bytes)]
+        changed = replaced(values, rng, plain)
+        file.write_text("\n".join(map(json.dumps, changed if isinstance(changed, list) else [0])))
+    return kind in ("pickle", "npz", "json")
 
 
 def spoil_inside(data: bytes, changes, which: float) -> bytes:

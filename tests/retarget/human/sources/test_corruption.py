@@ -24,7 +24,7 @@ from retarget.human.keypoints import SIDES
 from retarget.human.sources import FORMATS, load_hands
 from tests.handsim.test_rollout import rollout
 from tests.retarget.human.sources import samples, test_mano_datasets
-from tests.retarget.human.sources.damage import Sample, copied, edits
+from tests.retarget.human.sources.damage import Sample, copied, edits, spoil_values
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -99,6 +99,21 @@ def mano_folder(tmp_path_factory):
 def test_damaged_files_made_up(tmp_path, mano_folder, monkeypatch, name):
     monkeypatch.setenv("HANDSIM_MANO", str(mano_folder))
     fuzz(samples.make(name, tmp_path), tmp_path, name.split(",")[0])
+
+
+@pytest.mark.parametrize("name", samples.MAKERS)
+def test_values_of_another_kind(tmp_path, mano_folder, monkeypatch, name):
+    monkeypatch.setenv("HANDSIM_MANO", str(mano_folder))
+    path, format, rng = samples.make(name, tmp_path), name.split(",")[0], np.random.default_rng(0)
+    files = sorted(file for file in tmp_path.rglob("*") if file.is_file())
+    for _ in range(20):
+        file = files[int(rng.integers(len(files)))]
+        whole = file.read_bytes()
+        if not spoil_values(file, rng):
+            continue
+        survives(lambda: read_motions(path, format))
+        survives(lambda: read_motions(path))
+        file.write_bytes(whole)
 
 
 @pytest.mark.parametrize("name", samples.MAKERS)

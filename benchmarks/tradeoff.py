@@ -2,9 +2,9 @@
 
     python -m benchmarks.tradeoff [--motions DIR] [--hands …] [--clips …] [--out DIR]
 
-Offline (all frames at once) the weight of the jerk is varied, online (frame by frame) the weight of
-the change from the frame before. A row is a weight, its figures the mean over hands and motions; F1
-counts motions in which the person makes at least ten pinches. Writes `tradeoff.md`.
+Offline (all frames at once) the weight of the jerk is varied, online (frame by frame) the pace
+(`retarget.pace`). A row's figures are the mean over hands and motions; F1 counts motions in which
+the person makes at least ten pinches. Writes `tradeoff.md`.
 """
 
 from dataclasses import dataclass, replace
@@ -20,13 +20,18 @@ from benchmarks.figures import Case, case, figures
 from benchmarks.quality import CLIPS, load
 from handsim.files import replacing
 from retarget.dropouts import fresh_starts
-from retarget.objective import HELD, Objective
+from retarget.objective import Objective
+from retarget.pace import CALM, FOLLOWING, Pace
 from retarget.references import natural
 from retarget.references.natural import JERK_WEIGHT
 from retarget.solvers import SOLVERS
 
 OFFLINE = tuple(share * JERK_WEIGHT for share in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0))
-ONLINE = tuple(share * HELD for share in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
+ONLINE = (
+    *(Pace(share * FOLLOWING.held) for share in (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)),
+    *(Pace(held, limit) for held in (100.0, 300.0, 1000.0) for limit in (0.1, 0.03)),
+    CALM,
+)
 COLUMNS = ("tip_aligned", "pinch_f1", "jerk_frame", "jerk_mean", "link_error", "penetration")
 MOVING = ("sample", "manus", "geort", "dexretarget", "dexmv")
 PINCHES = 10
@@ -35,10 +40,10 @@ PINCHES = 10
 
 @dataclass(frozen=True)
 class Point:
-    """One weight's mean figures, by the names of `figures.FIGURES`."""
+    """The mean figures of one weight, or pace, by the names of `figures.FIGURES`."""
 
     solver: str
-    weight: float
+    smoothness: float | Pace
     figures: dict[str, float]
 
 
@@ -72,27 +77,27 @@ def run(
 def curves(
     cases: list[Case],
     offline: tuple[float, ...] = OFFLINE,
-    online: tuple[float, ...] = ONLINE,
+    online: tuple[Pace, ...] = ONLINE,
 ) -> list[Point]:
     """Both curves, averaged over the cases."""
-    varied = [("trajectory", weight) for weight in offline] + [("newton", w) for w in online]
+    varied: list[float | Pace] = [*offline, *online]
     points = []
-    for solver, weight in track(varied, "trade-off", transient=True):
-        found = [solved_figures(each, solver, weight) for each in cases]
-        points.append(Point(solver, weight, {name: _mean(found, name) for name in COLUMNS}))
+    for smoothness in track(varied, "trade-off", transient=True):
+        solver = "newton" if isinstance(smoothness, Pace) else "trajectory"
+        found = [solved_figures(each, solver, smoothness) for each in cases]
+        points.append(Point(solver, smoothness, {name: _mean(found, name) for name in COLUMNS}))
     return points
 
 
-def solved_figures(measured: Case, solver: str, weight: float) -> dict[str, float]:
-    """The figures of one case, with another weight of what keeps it smooth."""
+def solved_figures(measured: Case, solver: str, smoothness: float | Pace) -> dict[str, float]:
+    """The figures of one case, with another weight of the jerk, or at another pace."""
     hand, person = measured.hand, measured.person
     seen = person.valid
     reference = natural(hand, person.palm_keypoints[seen], measured.aligned)
-    if solver == "trajectory":
-        reference = replace(reference, jerk=weight)
-    objective = Objective(hand, reference, fresh_starts(person.times[seen]))
-    if solver == "newton":
-        objective.terms = objective.terms._replace(smoothness=weight)
+    pace = smoothness if isinstance(smoothness, Pace) else FOLLOWING
+    if not isinstance(smoothness, Pace):
+        reference = replace(reference, jerk=smoothness)
+    objective = Objective(hand, reference, fresh_starts(person.times[seen]), pace=pace)
     solved = SOLVERS[solver](objective)
     rows = np.maximum(np.cumsum(seen) - 1, 0)
     found = figures(measured, objective.qpos(solved.x[rows]), solved.converged[rows])
@@ -103,11 +108,13 @@ def solved_figures(measured: Case, solver: str, weight: float) -> dict[str, floa
 
 def table(points: list[Point]) -> str:
     """The points as a Markdown table."""
-    head = ["solver", "weight", *COLUMNS]
+    head = ["solver", "weight", "limit [rad]", *COLUMNS]
     lines = [head, ["---"] * len(head)]
     for point in points:
         shown = [f"{point.figures[name]:.3g}" for name in COLUMNS]
-        lines.append([point.solver, f"{point.weight:g}", *shown])
+        pace = point.smoothness
+        knobs = (pace.held, pace.limit) if isinstance(pace, Pace) else (pace, np.inf)
+        lines.append([point.solver, *(f"{knob:g}" for knob in knobs), *shown])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

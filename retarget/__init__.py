@@ -9,6 +9,7 @@ from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load, load_hands
+from retarget.pace import CALM, Pace
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
@@ -16,6 +17,7 @@ from retarget.solvers import SOLVERS
 from retarget.workspace import Workspace
 
 __all__ = [
+    "CALM",
     "DEFAULT",
     "METHODS",
     "SOLVERS",
@@ -23,6 +25,7 @@ __all__ = [
     "DexRetargeter",
     "HandTrajectory",
     "OneEuro",
+    "Pace",
     "Retargeter",
     "Smoothing",
     "Solution",

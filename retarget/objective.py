@@ -10,8 +10,7 @@
 with L = 10 mm, which brings lengths and angles to one order of magnitude (in metres, solvers stop
 millimetres early). The regularisers are part of the value as well as of the gradient. A solver
 that goes frame by frame minimises the terms of one frame with the frames before it held; the jerk
-needs the frames after it too, and ½ `HELD` ‖x_t − x_{t−1} − `MOMENTUM` (x_{t−1} − x_{t−2})‖² takes
-its place and the smoothness's.
+needs the frames after it too, and a `Pace` takes its place and the smoothness's.
 """
 
 from collections.abc import Iterator
@@ -24,14 +23,10 @@ from handsim.hands.capsules import Surface, surface
 from handsim.hands.link_robot import LinkRobot
 from handsim.hands.robot_hand import RobotHand
 from retarget.evaluations import evaluations
+from retarget.pace import FOLLOWING, MOMENTUM, Pace
 from retarget.reference import Reference
 from retarget.residuals import Scratch, Terms
 from retarget.wiring import gap_terms, link_pairs, vector_terms
-
-HELD, MOMENTUM = 100.0, 0.7
-"""Weight of the change from the frame before [1/rad²], frame by frame, where little jerk is wanted,
-and the share of the last change that is expected again. On three recordings and four hands it
-takes 40 % of the jerk of (10, 0) for a tenth more tip error; (300, 0) takes 50 % for 70 % more."""
 
 
 class Objective:
@@ -42,6 +37,7 @@ class Objective:
         reference: what to match.
         fresh: frames with no frame before to be near to; the first alone when not given.
         restarts: whether a solver may leave the valley it is in for a better one.
+        pace: how a frame follows the one before where little jerk is wanted.
 
     Attributes:
         low, high: bounds of those joints [rad].
@@ -57,8 +53,9 @@ class Objective:
         reference: Reference,
         fresh: Bool[np.ndarray, " T"] | None = None,
         restarts: bool = True,
+        pace: Pace = FOLLOWING,
     ):
-        self.hand, self.reference = hand, reference
+        self.hand, self.reference, self._pace = hand, reference, pace
         self.inputs = hand.tree.input_ids
         self.low, self.high = np.ascontiguousarray(hand.limits[self.inputs].T)
         self.neutral = hand.neutral[self.inputs]
@@ -153,8 +150,9 @@ class Objective:
             joint_target=none + (joints.target if joints else 0.0),
             joint_weight=none + (joints.weight if joints else 0.0),
             joint_slack=none + (joints.slack if joints else 0.0),
-            smoothness=float(reference.smoothness if reference.jerk == 0 else HELD),
+            smoothness=float(reference.smoothness if reference.jerk == 0 else self._pace.held),
             momentum=float(0.0 if reference.jerk == 0 else MOMENTUM),
+            limit=float(np.inf if reference.jerk == 0 else self._pace.limit),
             posture=float(reference.posture),
             neutral=self.neutral,
             low=self.low,

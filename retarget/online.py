@@ -20,6 +20,7 @@ from retarget.human.keypoints import (
 from retarget.human.one_euro import HandFilter, Smoothing
 from retarget.human.sources.assembly import HAND_LENGTHS, require_scale
 from retarget.objective import Objective, whole_qpos
+from retarget.pace import FOLLOWING, Pace
 from retarget.reference import Reference
 from retarget.references import MEMORIES, METHODS
 from retarget.solvers import Newton
@@ -60,6 +61,7 @@ class Online:
         method: what to match.
         calibration: of this person and hand.
         smoothing: of the person's hand; None for none.
+        pace: how closely frames follow, for methods that want little jerk.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Online:
         method: str,
         calibration: Calibration,
         smoothing: Smoothing | None = None,
+        pace: Pace = FOLLOWING,
     ):
+        self._pace = pace
         self._hand, self._method, self._calibration = hand, method, calibration
         self._filter = HandFilter(smoothing) if smoothing else None
         self._reference: Callable[..., Reference] = METHODS[method]
@@ -137,7 +141,7 @@ class Online:
     def _solver_of(self, reference: Reference, fresh: bool) -> Newton:
         """The solver, made at the first frame, with the next frame to solve."""
         if self._solver is None:
-            self._objective = Objective(self._hand, reference)
+            self._objective = Objective(self._hand, reference, pace=self._pace)
             self._solver = Newton(self._objective, hurried=True)
         self._objective.overwrite(reference, fresh)
         return self._solver

@@ -15,7 +15,7 @@ class Terms(NamedTuple):
     """All T frames of an objective of the independent joints, in the order of the tree's inputs.
 
     `fresh` frames have no frame before to be near to; `momentum` is the share of the last change
-    that is expected of the next.
+    that is expected of the next, and `limit` [rad] how far from there it may be.
     """
 
     vectors: Vectors
@@ -25,6 +25,7 @@ class Terms(NamedTuple):
     joint_slack: Float[np.ndarray, "T m"]
     smoothness: float
     momentum: float
+    limit: float
     posture: float
     neutral: Float[np.ndarray, " m"]
     low: Float[np.ndarray, " m"]

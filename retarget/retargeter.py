@@ -20,6 +20,7 @@ from retarget.human.one_euro import Smoothing
 from retarget.human.recording import Source, Values, as_numbers
 from retarget.objective import Objective
 from retarget.online import Online
+from retarget.pace import FOLLOWING, Pace
 from retarget.references import DEFAULT, METHODS
 from retarget.solution import Solution
 from retarget.solvers import OFFLINE, ONLINE, SOLVERS
@@ -52,6 +53,7 @@ class Retargeter:
         smoothing: of the person, for `step`; a whole motion is smoothed before, and without lag,
             by `retarget.filters`.
         workspace: where the person's world lies in the robot's; None: they are the same.
+        pace: how closely `step` follows with "natural"; `retarget.CALM` trades tips for less jerk.
 
     Raises:
         UnknownNameError: there is no such method or solver.
@@ -68,6 +70,7 @@ class Retargeter:
         solver: str | None = None,
         smoothing: Smoothing | None = None,
         workspace: Workspace | None = None,
+        pace: Pace = FOLLOWING,
     ):
         if solver is not None and solver not in SOLVERS:
             raise unknown("solver", solver, SOLVERS)
@@ -77,7 +80,7 @@ class Retargeter:
             calibration.require(hand, Source())
         self.hand, self.method, self.solver = hand, method, solver
         self.calibration, self.workspace = calibration, workspace
-        self._online = Online(hand, method, calibration, smoothing) if calibration else None
+        self._online = Online(hand, method, calibration, smoothing, pace) if calibration else None
 
     def retarget(self, motion: HandTrajectory, progress: bool = False) -> Solution:
         """Retarget a whole motion.

@@ -52,7 +52,8 @@ HURRIED, ALONGSIDE = 10, 6
 class Store(NamedTuple):
     """Arrays of one solve: two points with their derivatives, the factor of the step, and so on.
 
-    `before` and `earlier` are the two frames before, `expected` is where the next is looked for.
+    `before` and `earlier` are the two frames before, `expected` is where the next is looked for,
+    between `low` and `high`.
     """
 
     x: Float[np.ndarray, "2 m"]
@@ -65,6 +66,8 @@ class Store(NamedTuple):
     earlier: Float[np.ndarray, " m"]
     expected: Float[np.ndarray, " m"]
     alongside: Float[np.ndarray, " m"]
+    low: Float[np.ndarray, " m"]
+    high: Float[np.ndarray, " m"]
 
 
 def store(size: int) -> Store:
@@ -77,6 +80,8 @@ def store(size: int) -> Store:
         square,
         np.zeros(size),
         np.zeros(size, dtype=np.int64),
+        np.zeros(size),
+        np.zeros(size),
         np.zeros(size),
         np.zeros(size),
         np.zeros(size),
@@ -155,8 +160,8 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
             _copy(kept.before, kept.earlier)
             restarts[0], restarts[1], restarts[2] = 0.0, RESTART_COST, 0.0
         restarts[0] -= 1.0
-        _copy(kept.before, kept.x[0])
-        _expect(terms, kept)
+        _expect(terms, kept, fresh)
+        _copy_inside(kept, kept.before, kept.x[0])
         most = MAX_STEPS if patient else HURRIED
         smoothness = 0.0 if fresh else terms.smoothness
         # One call for all attempts: each call is compiled anew where it stands, for seconds.
@@ -164,7 +169,7 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
             if attempt > 0:
                 if not _begin(kept, starts, restarts, cost[t]):
                     break
-                _copy(kept.alongside, kept.x[0])
+                _copy_inside(kept, kept.alongside, kept.x[0])
                 most = MAX_STEPS if patient else ALONGSIDE
             tried, verdict, at = _minimise(tree, work, spare, kept, terms, t, smoothness, most)
             better = attempt == 0 or tried < (1.0 - RESTART_GAIN) * cost[t]
@@ -178,10 +183,13 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
 
 
 @kernel
-def _expect(terms, kept):
-    """Where the joints would be had they gone on, a little slower."""
+def _expect(terms, kept, fresh):
+    """Where the joints would be had they gone on, a little slower; and how far off they may be."""
     for a in range(kept.before.size):
         kept.expected[a] = kept.before[a] + terms.momentum * (kept.before[a] - kept.earlier[a])
+        limit = np.inf if fresh else terms.limit
+        kept.low[a] = min(max(terms.low[a], kept.expected[a] - limit), terms.high[a])
+        kept.high[a] = max(min(terms.high[a], kept.expected[a] + limit), terms.low[a])
 
 
 @kernel
@@ -248,12 +256,18 @@ def _copy(values, out):
 
 
 @kernel
+def _copy_inside(kept, values, out):
+    for a in range(values.size):
+        out[a] = min(max(values[a], kept.low[a]), kept.high[a])
+
+
+@kernel
 def _projected(kept, terms, at):
     """Largest change of a joint under a unit step down the gradient, kept inside the box."""
     largest = 0.0
     for a in range(kept.step.size):
         x = kept.x[at, a]
-        moved = min(max(x - kept.gradient[at, a], terms.low[a]), terms.high[a])
+        moved = min(max(x - kept.gradient[at, a], kept.low[a]), kept.high[a])
         largest = max(largest, abs(moved - x))
     return largest
 
@@ -265,7 +279,7 @@ def _step(kept, terms, now, trial, damping):
     for a in range(kept.step.size):
         x, g = kept.x[now, a], kept.gradient[now, a]
         kept.x[trial, a] = x
-        if not ((x <= terms.low[a] and g > 0) or (x >= terms.high[a] and g < 0)):
+        if not ((x <= kept.low[a] and g > 0) or (x >= kept.high[a] and g < 0)):
             kept.free[count] = a
             count += 1
     if not _factorise(kept, now, count, damping):
@@ -283,7 +297,7 @@ def _step(kept, terms, now, trial, damping):
         kept.step[i] = total / kept.factor[i, i]
         a = kept.free[i]
         moved = kept.x[now, a] + kept.step[i]
-        kept.x[trial, a] = min(max(moved, terms.low[a]), terms.high[a])
+        kept.x[trial, a] = min(max(moved, kept.low[a]), kept.high[a])
     return True
 
 

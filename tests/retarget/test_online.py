@@ -10,10 +10,20 @@ from scipy.spatial.transform import Rotation
 
 from handsim.assets import ASSETS
 from handsim.errors import InputError
-from retarget import METHODS, HandTrajectory, Retargeter, Smoothing, Workspace, calibrate_open
+from retarget import (
+    CALM,
+    METHODS,
+    HandTrajectory,
+    Pace,
+    Retargeter,
+    Smoothing,
+    Workspace,
+    calibrate_open,
+)
 from retarget.dropouts import EASE, HOLD, fresh_starts
 from retarget.human.keypoints import mirror
 from retarget.objective import Objective
+from retarget.pace import MOMENTUM
 from retarget.references import MEMORIES
 from retarget.solvers import Newton
 from retarget.solvers.banded import evaluate
@@ -22,7 +32,7 @@ from tests.hands import EVERY, hand
 
 SAMPLE = HandTrajectory.load(ASSETS / "motions" / "sample_right.npz").select(slice(60, 160))
 UNSEEN = np.full((21, 3), np.nan)
-PER_FRAME = {"joints": ("target", "weight"), "gaps": ("target", "pull", "push")}
+PER_FRAME = {"joints": ("target", "weight", "slack"), "gaps": ("target", "pull", "push")}
 
 
 def follower(name="ability", method="keyvector", side="right", **options):
@@ -288,3 +298,23 @@ def test_another_trackers_calibration_is_refused():
     glove = replace(follower().calibration, tips="Manus tip nodes")
     with pytest.raises(InputError, match="that are 'Manus tip nodes', .* 'end of the last bone'"):
         Retargeter(robot, calibration=glove).retarget(SAMPLE)
+
+
+def test_at_a_calm_pace_no_joint_leaves_what_is_expected_by_more_than_the_limit():
+    paces = {"following": Pace(), "calm": CALM, "fast": Pace(held=0.0)}
+    found = {}
+    for name, pace in paces.items():
+        follows = follower("ability", "natural", pace=pace)
+        found[name] = steps(follows, SAMPLE)[0][:, follows.hand.tree.input_ids]
+    x = found["calm"]
+    expected = x[1:-1] + MOMENTUM * (x[1:-1] - x[:-2])
+    assert np.abs(x[2:] - expected).max() <= CALM.limit + 1e-12
+    jerk = {name: np.sqrt((np.diff(x, 3, axis=0) ** 2).mean()) for name, x in found.items()}
+    assert jerk["calm"] < 0.5 * jerk["following"]
+    assert jerk["following"] < 0.8 * jerk["fast"]
+
+
+@pytest.mark.parametrize(("wrong", "says"), [({"held": -1.0}, "held"), ({"limit": 0.0}, "limit")])
+def test_a_pace_that_is_none_is_refused(wrong, says):
+    with pytest.raises(InputError, match=f"{says}: .*, expected"):
+        Pace(**wrong)

@@ -1,4 +1,4 @@
-"""dex-retargeting beside our methods: its wrist frame, its joints by our names, its results kept.
+"""dex-retargeting beside our methods: its joints by our names, its results kept.
 
 It runs as shipped (its configurations, scales and low-pass filter) in a Python of its own,
 `dex_runner`. Its joints are those of the same hands under other names, so its joint values are
@@ -20,6 +20,7 @@ from benchmarks.figures import Case
 from handsim.errors import HandsimError
 from handsim.files import replacing
 from handsim.hands.robot_hand import RobotHand
+from retarget.dex_reference import operator_keypoints
 from retarget.human.hand_trajectory import HandTrajectory
 
 METHODS = ("vector", "dexpilot", "position")
@@ -85,7 +86,7 @@ def solve(peer: Peer, hand: RobotHand, person: HandTrajectory, method: str) -> P
         HandsimError: dex-retargeting failed.
     """
     seen = np.flatnonzero(person.valid)
-    found = _run(peer, hand, wrist_frame(person.keypoints[seen], hand.side), method)
+    found = _run(peer, hand, operator_keypoints(person.keypoints[seen], hand.side), method)
     names = [str(name) for name in found["joint_names"]]
     rows = np.maximum(np.searchsorted(seen, np.arange(len(person)), side="right") - 1, 0)
     poses = our_joints(hand, names, found["poses"])
@@ -99,20 +100,6 @@ def solve(peer: Peer, hand: RobotHand, person: HandTrajectory, method: str) -> P
         turn=turn,
         difference=difference,
     )
-
-
-def wrist_frame(keypoints: Float[np.ndarray, "T 21 3"], side: str) -> Float[np.ndarray, "T 21 3"]:
-    """Keypoints in the frame that dex-retargeting's detector estimates, wrist at the origin [m].
-
-    +z from the wrist to the middle knuckle; +x out of the palm, normal to the plane of the wrist
-    and the knuckles of index and middle finger; +y = z × x.
-    """
-    local = keypoints - keypoints[:, :1]
-    index, middle = local[:, 5], local[:, 9]
-    z = middle / np.linalg.norm(middle, axis=1, keepdims=True)
-    x = np.cross(index, middle) * (1.0 if side == "right" else -1.0)
-    x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return local @ np.stack([x, np.cross(z, x), z], axis=2)
 
 
 def our_joints(
@@ -151,7 +138,8 @@ def in_its_frame(
     hand, person = case.hand, case.person
     wrist = np.zeros((len(person), 7))
     wrist[:, 3] = 1.0
-    local = wrist_frame(person.keypoints, hand.side)
+    local = np.full_like(person.keypoints, np.nan)
+    local[person.valid] = operator_keypoints(person.keypoints[person.valid], hand.side)
     back = turn.T @ wrist_turns(hand, qpos) @ turn
     local = np.einsum("tji,tkj->tki", back, local)
     turned = replace(person, keypoints=local, wrist=wrist, mano=None)

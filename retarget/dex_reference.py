@@ -117,17 +117,14 @@ def operator_keypoints(
     Raises:
         InputError: wrist, index and middle knuckle are on one line.
     """
-    wrist = keypoints[:, WRIST]
-    index, middle = keypoints[:, CHAINS["index"][0]], keypoints[:, CHAINS["middle"][0]]
-    z = middle - wrist
-    across = np.cross(np.cross(z, index - middle), z)
-    sizes = np.linalg.norm(z, axis=1), np.linalg.norm(across, axis=1)
-    bad = np.flatnonzero(sizes[1] <= 1e-6 * sizes[0] ** 3)
+    local = keypoints - keypoints[:, [WRIST]]
+    index, middle = local[:, CHAINS["index"][0]], local[:, CHAINS["middle"][0]]
+    normal = np.cross(index, middle) * (1.0 if side == "right" else -1.0)
+    length, area = (np.linalg.norm(v, axis=1, keepdims=True) for v in (middle, normal))
+    bad = np.flatnonzero(area <= 1e-6 * length**2)
     if len(bad):
         raise InputError(
             f"keypoints[{bad[0]}]: wrist, index and middle knuckle on one line, expected a palm."
         )
-    z = z / sizes[0][:, None]
-    y = across / sizes[1][:, None] * (1.0 if side == "right" else -1.0)
-    axes = np.stack([np.cross(y, z), y, z], axis=-1)
-    return (keypoints - wrist[:, None]) @ axes
+    z, x = middle / length, normal / area
+    return local @ np.stack([x, np.cross(z, x), z], axis=2)

@@ -1,15 +1,13 @@
-"""An anatomical hand of joint angles, and the sample motion authored with it.
+"""The sample motion, authored with an anatomical hand of joint angles.
 
-`hand_keypoints` is the forward kinematics of an average right hand: twenty joint angles in, 21
-keypoints in the palm frame out. `sample_motion` strings poses of it together with minimum-jerk
-blends; `python -m retarget.human.authored [FOLDER]` writes it as `sample_right.npz`. Everything is
+`sample_motion` strings poses of `retarget.human.authored_hand` together with minimum-jerk blends;
+`python -m retarget.human.authored [FOLDER]` writes it as `sample_right.npz`. Everything is
 computed, nothing recorded, so the motion is free of anybody's rights and its joint angles are
 known exactly: a retargeting can be tested against a planted truth.
 
-Bone lengths are means over trackers' recordings (the sd of a finger's bones is 1.5 to 2.8 mm). The
-layout of the palm and the thumb's neutral direction follow the same hands. Where thumb and fingers
-meet (pinches, the thumb over the fist) the angles are solved for, not guessed: `_pinch` and
-`_thumb_over` minimise the distance of the pads with the flesh, as capsules, kept out of itself.
+Where thumb and fingers meet (pinches, the thumb over the fist) the angles are solved for, not
+guessed: `_pinch` and `_thumb_over` minimise the distance of the pads with the flesh, as capsules,
+kept out of itself.
 """
 
 import sys
@@ -25,120 +23,12 @@ from scipy.spatial.transform import Rotation
 
 from handsim.assets import ASSETS
 from retarget.human.angles import ANGLES
-from retarget.human.angles import RANGES as PALM_RANGES
+from retarget.human.authored_hand import RADII_MM, RANGES, angle_slots, bone_frames, hand_keypoints
 from retarget.human.hand_trajectory import HandTrajectory, Source, Stream
-from retarget.human.keypoints import CHAINS, COUNT, FINGERS, Side, mirror
-
-_CMC_RANGES = np.deg2rad([(-45, 74), (-35, 35)])
-RANGES = np.concatenate([_CMC_RANGES, PALM_RANGES[2:]])
-"""Anatomical range of motion (20, 2) [rad], limits of the solved and bounds of every pose."""
-
-BONES_MM = {
-    "thumb": (30.5, 51.2, 31.9, 27.3),
-    "index": (95.2, 42.3, 24.2, 21.5),
-    "middle": (91.2, 47.2, 28.1, 22.4),
-    "ring": (89.6, 41.3, 26.3, 21.6),
-    "pinky": (85.9, 32.4, 18.3, 19.1),
-}
-"""Wrist to CMC (thumb) or MCP (fingers), then the bones outwards; the last one to the tip."""
-
-RADII_MM = {"thumb": 8.5, "index": 7.5, "middle": 7.5, "ring": 7.0, "pinky": 6.5}
-"""Half the thickness of each finger's flesh, as one capsule a bone."""
+from retarget.human.keypoints import CHAINS, FINGERS, Side, mirror
 
 DIP_PER_PIP = 2 / 3
 """How far the last joint of a finger follows the one before it, in every authored pose."""
-
-# The knuckles' directions from the wrist: y/z in the palm plane, and one x/z for index and pinky,
-# which the palm frame demands, for the transverse arch.
-_SPREAD = {"index": 0.226, "middle": 0.0, "ring": -0.223, "pinky": -0.477}
-_ARCH = {"index": 0.038, "middle": 0.0, "ring": 0.009, "pinky": 0.038}
-# Neutral fingers fan out in the palm plane and, being rolled, converge as they flex [deg].
-_FAN = {"index": 3.0, "middle": 0.0, "ring": -4.0, "pinky": -9.0}
-_ROLL = {"index": -3.0, "middle": 0.0, "ring": 3.0, "pinky": 8.0}
-_THUMB_ROOT = (0.30, 0.62, 0.73)
-_THUMB_ALONG = (0.42, 0.42, 0.80)
-_THUMB_PAD = (-0.22, -0.90, 0.25)
-# Opposition turns the metacarpal about its own axis, by this much an angle of flexion.
-_PRONATION = 0.60
-
-
-def hand_keypoints(
-    angles: Float[np.ndarray, "*batch 20"], side: Side = "right"
-) -> Float[np.ndarray, "*batch 21 3"]:
-    """The 21 keypoints of the hand at joint `angles` [rad], in its palm frame [m].
-
-    Each finger is a chain of four hinges and three bones in a frame at its knuckle whose z runs
-    along the straight finger and whose x points out of its pad. A finger's MCP flexes about y, then
-    abducts about the x it has carried along (the order of the ISB recommendation for the hand); PIP
-    and DIP flex about y. The thumb's CMC flexes and abducts likewise and pronates with its flexion.
-    Angles in `RANGES` are plausible; others are computed all the same. A left hand is the mirror
-    image of the right one at the same angles.
-    """
-    points = np.zeros((*angles.shape[:-1], COUNT, 3))
-    for finger, chain in CHAINS.items():
-        points[..., chain[0], :] = _roots()[finger][0]
-        lengths = 1e-3 * np.array(BONES_MM[finger][1:])
-        for bone, frame in enumerate(_frames(finger, angles)):
-            step = lengths[bone] * frame[..., :, 2]
-            points[..., chain[bone + 1], :] = points[..., chain[bone], :] + step
-    return points if side == "right" else mirror(points, axis=1)
-
-
-@cache
-def _roots() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Each finger's root [m] and base frame in the palm frame of a right hand."""
-    along = np.array(_THUMB_ALONG) / np.linalg.norm(_THUMB_ALONG)
-    pad = np.array(_THUMB_PAD) - np.dot(_THUMB_PAD, along) * along
-    pad /= np.linalg.norm(pad)
-    roots = {"thumb": (np.array(_THUMB_ROOT), np.stack([pad, np.cross(along, pad), along], 1))}
-    for finger in FINGERS[1:]:
-        fan, roll = np.deg2rad([-_FAN[finger], _ROLL[finger]])
-        roots[finger] = (np.array([_ARCH[finger], _SPREAD[finger], 1.0]), _x(fan) @ _z(roll))
-    return {
-        finger: (1e-3 * BONES_MM[finger][0] * root / np.linalg.norm(root), base)
-        for finger, (root, base) in roots.items()
-    }
-
-
-def _frames(finger: str, angles: np.ndarray) -> list[np.ndarray]:
-    """The frames (..., 3, 3) of the three bones of a finger: x out of the pad, z along."""
-    flexion, abduction, middle, distal = np.moveaxis(angles[..., _slots(finger)], -1, 0)
-    first = _roots()[finger][1] @ _y(flexion) @ _x(-abduction)
-    if finger == "thumb":
-        first = first @ _z(-_PRONATION * flexion)
-    second = first @ _y(middle)
-    return [first, second, second @ _y(distal)]
-
-
-def _x(angle: np.ndarray | float) -> np.ndarray:
-    return _about(0, angle)
-
-
-def _y(angle: np.ndarray | float) -> np.ndarray:
-    return _about(1, angle)
-
-
-def _z(angle: np.ndarray | float) -> np.ndarray:
-    return _about(2, angle)
-
-
-def _about(axis: int, angle: np.ndarray | float) -> np.ndarray:
-    """Rotations (..., 3, 3) by `angle` (...) about a coordinate axis."""
-    turn = np.zeros((*np.shape(angle), 3, 3))
-    one, two = (axis + 1) % 3, (axis + 2) % 3
-    turn[..., axis, axis] = 1.0
-    turn[..., one, one] = turn[..., two, two] = np.cos(angle)
-    turn[..., two, one] = np.sin(angle)
-    turn[..., one, two] = -turn[..., two, one]
-    return turn
-
-
-def _slots(finger: str) -> slice:
-    """Where the angles of a finger are among `ANGLES`."""
-    first = 4 * FINGERS.index(finger)
-    return slice(first, first + 4)
-
-
 _YIELD_MM = 7.0
 _PULL = 0.12 / np.deg2rad(1.0)
 _STRAIGHT = (5.0, 0.0, 8.0)
@@ -175,7 +65,7 @@ def _solved(
         whole = angles.copy()
         whole[free] = free_angles
         for finger in FINGERS[1:]:
-            slots = _slots(finger)
+            slots = angle_slots(finger)
             if slots.start in free:
                 whole[slots.stop - 1] = DIP_PER_PIP * whole[slots.stop - 2]
         return whole
@@ -198,14 +88,14 @@ def _pinch(finger: str, others: Float[np.ndarray, " 20"]) -> Float[np.ndarray, "
         facing = 8.0 * max(0.0, 0.2 + thumb_pad @ pad)
         return np.array([*(1e3 * (thumb - tip)), facing, *_squeezed(points, touching=finger)])
 
-    slots = _slots(finger)
+    slots = angle_slots(finger)
     return _solved(others, [0, 1, 2, 3, *range(slots.start, slots.stop - 1)], residuals)
 
 
 def _thumb_over(finger: str, others: Float[np.ndarray, " 20"]) -> Float[np.ndarray, " 20"]:
     """The thumb laid on the back of the middle bone of the folded `finger`."""
     joints = hand_keypoints(others)[list(CHAINS[finger][1:3])]
-    back = -_frames(finger, others)[1][:, 0]
+    back = -bone_frames(finger, others)[1][:, 0]
     height = 1e-3 * (RADII_MM["thumb"] + RADII_MM[finger])
     return _thumb_at(joints.mean(axis=0) + height * back, -back, others)
 
@@ -216,7 +106,7 @@ def _thumb_at(
     """The thumb with the middle of its last bone's outer half at `point` [m], its pad `facing`."""
 
     def residuals(angles: np.ndarray) -> np.ndarray:
-        frame, points = _frames("thumb", angles)[-1], hand_keypoints(angles)
+        frame, points = bone_frames("thumb", angles)[-1], hand_keypoints(angles)
         away = 1e3 * (points[CHAINS["thumb"][-1]] - 0.007 * frame[:, 2] - point)
         return np.array([*away, 4.0 * (1.0 - frame[:, 0] @ facing), *_squeezed(points)])
 
@@ -225,7 +115,7 @@ def _thumb_at(
 
 def _pad(finger: str, angles: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The middle of a finger's pad [m], 4.5 mm off the bone 3 mm before its tip, and its normal."""
-    frame = _frames(finger, angles)[-1]
+    frame = bone_frames(finger, angles)[-1]
     tip = points[CHAINS[finger][-1]]
     return tip - 0.003 * frame[:, 2] + 0.0045 * frame[:, 0], frame[:, 0]
 
@@ -383,7 +273,7 @@ def _blend(start: np.ndarray, end: np.ndarray, step: _Step) -> Float[np.ndarray,
     early, late = step.window
     blend = start + _minimum_jerk((share - early) / (late - early))[:, None] * (end - start)
     if step.lifted:
-        thumb, lifted = _slots("thumb"), np.deg2rad(_LIFTED_THUMB)
+        thumb, lifted = angle_slots("thumb"), np.deg2rad(_LIFTED_THUMB)
         up, down = _minimum_jerk(2 * share)[:, None], _minimum_jerk(2 * share - 1)[:, None]
         blend[:, thumb] = start[thumb] + up * (lifted - start[thumb]) + down * (end[thumb] - lifted)
     return blend

@@ -20,23 +20,6 @@ URDF = {
 }
 
 
-def person(side: str = "right") -> np.ndarray:
-    """Keypoints in the peer's wrist frame: middle knuckle along z, index knuckle towards ±y."""
-    keypoints = np.random.default_rng(0).normal(size=(4, 21, 3))
-    keypoints[:, 0] = 0.0
-    keypoints[:, 9] = [0.0, 0.0, 0.09]
-    keypoints[:, 5] = [0.0, 0.03 if side == "right" else -0.03, 0.09]
-    return keypoints
-
-
-@pytest.mark.parametrize("side", ["right", "left"])
-def test_the_wrist_frame_does_not_depend_on_where_the_hand_is(side):
-    keypoints = person(side)
-    turns = Rotation.random(4, rng=1).as_matrix()
-    moved = np.einsum("tij,tkj->tki", turns, keypoints) + np.array([0.3, -0.2, 1.0])
-    np.testing.assert_allclose(dex_peer.wrist_frame(moved, side), keypoints, atol=1e-12)
-
-
 def test_a_rotation_and_what_remains_are_found():
     ours = np.random.default_rng(2).normal(size=(50, 4, 3))
     turn = Rotation.from_rotvec([0.2, -0.1, 0.4]).as_matrix()

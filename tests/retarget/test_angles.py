@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from retarget.human.angles import ANGLES, RANGES, hand_angles
-from retarget.human.authored import RANGES as AUTHORED_RANGES
-from retarget.human.authored import hand_keypoints
+from retarget.human.authored_hand import RANGES as AUTHORED_RANGES
+from retarget.human.authored_hand import hand_keypoints
 from retarget.human.keypoints import CHAINS, mirror
 
 

@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 import retarget
 from handsim.errors import OutputError
 from retarget.human import authored
-from retarget.human.authored import ANGLES, BONES_MM, RANGES, hand_keypoints, poses, sample_motion
+from retarget.human.authored import ANGLES, poses, sample_motion
+from retarget.human.authored_hand import BONES_MM, RADII_MM, RANGES, hand_keypoints
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.keypoints import (
     BONES,
@@ -83,8 +84,8 @@ def flesh_gaps(points):
         (one, two): np.linalg.norm(lines[one][:, :, None] - lines[two][:, None], axis=-1).min(
             axis=(1, 2)
         )
-        - authored.RADII_MM[one]
-        - authored.RADII_MM[two]
+        - RADII_MM[one]
+        - RADII_MM[two]
         for number, one in enumerate(FINGERS)
         for two in FINGERS[number + 1 :]
     }

@@ -7,7 +7,7 @@ from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
 from retarget.calibration import Calibration
 from retarget.human.angles import ANGLES, RANGES, hand_angles
-from retarget.human.authored import hand_keypoints
+from retarget.human.authored_hand import hand_keypoints
 from retarget.human.keypoints import mirror
 from retarget.objective import Objective, whole_qpos
 from retarget.references.joint_angle import joint_angle, joint_map, skeleton

@@ -72,6 +72,15 @@ def numeric_gradient(objective, frame, x, previous, step=1e-6):
     return np.array(change) / (2 * step)
 
 
+def numeric_hessian(objective, frame, x, previous, step=1e-6):
+    change = [
+        objective.derivatives(frame, x + e, previous)[1]
+        - objective.derivatives(frame, x - e, previous)[1]
+        for e in step * np.eye(objective.size)
+    ]
+    return np.array(change) / (2 * step)
+
+
 def case(robot, seed):
     objective = Objective(robot, reference(robot, seed=seed))
     rng = np.random.default_rng(seed)
@@ -96,13 +105,7 @@ def test_the_hessian_is_that_of_the_gradient(name, side, seed):
     objective, x, previous, gradient = case(hand(name, side), seed)
     _, same, hessian = objective.derivatives(1, x, previous)
     np.testing.assert_allclose(same, gradient, rtol=1e-12, atol=1e-12)
-    numeric = np.array(
-        [
-            objective.derivatives(1, x + e, previous)[1]
-            - objective.derivatives(1, x - e, previous)[1]
-            for e in 1e-6 * np.eye(objective.size)
-        ]
-    ) / (2e-6)
+    numeric = numeric_hessian(objective, 1, x, previous)
     np.testing.assert_allclose(hessian, numeric, atol=1e-6 * np.abs(numeric).max())
 
 
@@ -115,13 +118,7 @@ def test_derivatives_where_each_coordinate_is_robust_alone(name):
     _, gradient, hessian = objective.derivatives(1, x, previous)
     numeric = numeric_gradient(objective, 1, x, previous)
     np.testing.assert_allclose(gradient, numeric, atol=1e-5 * np.abs(numeric).max())
-    second = np.array(
-        [
-            objective.derivatives(1, x + e, previous)[1]
-            - objective.derivatives(1, x - e, previous)[1]
-            for e in 1e-6 * np.eye(objective.size)
-        ]
-    ) / (2e-6)
+    second = numeric_hessian(objective, 1, x, previous)
     np.testing.assert_allclose(hessian, second, atol=1e-6 * np.abs(second).max())
     whole = Objective(robot, reference(robot)).derivatives(1, x, previous)[2]
     assert not np.allclose(whole, hessian, rtol=1e-3)
@@ -139,13 +136,7 @@ def test_derivatives_of_all_terms_together(name, side, seed):
     assert value > without.derivatives(1, x, previous)[0]
     numeric = numeric_gradient(objective, 1, x, previous)
     np.testing.assert_allclose(gradient, numeric, atol=1e-5 * np.abs(numeric).max())
-    second = np.array(
-        [
-            objective.derivatives(1, x + e, previous)[1]
-            - objective.derivatives(1, x - e, previous)[1]
-            for e in 1e-7 * np.eye(objective.size)
-        ]
-    ) / (2e-7)
+    second = numeric_hessian(objective, 1, x, previous, step=1e-7)
     np.testing.assert_allclose(hessian, second, atol=1e-5 * np.abs(second).max())
 
 

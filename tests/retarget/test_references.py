@@ -9,7 +9,8 @@ from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
 from retarget import METHODS, Retargeter, load
 from retarget.calibration import Calibration
-from retarget.human.authored import hand_keypoints, poses
+from retarget.human.authored import poses
+from retarget.human.authored_hand import hand_keypoints
 from retarget.reference import PALM
 from retarget.references import adaptive, ako, dexpilot, keyvector, natural, position, vector
 from retarget.references.adaptive import pinching

@@ -19,6 +19,8 @@ Ours; the default. With p the robot's points, h the person's keypoints in the ro
 would bend all other fingers.
 """
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
@@ -29,7 +31,7 @@ from retarget.human.angles import ANGLES, hand_angles
 from retarget.human.keypoints import CHAINS
 from retarget.reach import reachable_pinches
 from retarget.reference import PALM, Gaps, Joints, Reference
-from retarget.references.joint_angle import joint_map
+from retarget.references.joint_angle import JointMap, joint_map
 from retarget.references.phalanges import has_knuckles, last_phalanges
 
 DELTA = 0.03
@@ -76,24 +78,42 @@ def natural(
             [1.0 - TIP_YIELDS * pinching, np.tile(shape, (len(keypoints), 1))], axis=1
         ),
         delta=DELTA,
-        joints=bends(hand, keypoints) if has_knuckles(hand) else None,
+        joints=bends(hand, keypoints),
         gaps=gaps,
         collision=COLLISION_WEIGHT,
         jerk=JERK_WEIGHT,
     )
 
 
-def bends(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Joints:
-    """How far the joints that bend nothing but middle and last phalanges may leave the person's."""
-    chosen = joint_map(hand)
-    stretch = np.abs(chosen.coefficient)
-    bending = stretch.any(axis=1) & ~stretch[:, ~_BENDS].any(axis=1)
+def bends(hand: RobotHand, keypoints: Float[np.ndarray, "T 21 3"]) -> Joints | None:
+    """How far the joints that bend nothing but middle and last phalanges may leave the person's.
+
+    None where a finger has no point but its tip.
+    """
+    bending = _bending(hand)
+    if bending is None:
+        return None
     angles = hand_angles(keypoints, hand.side)
     low = np.minimum(np.maximum(angles - BEND_SLACK, BENT_BACK), angles)
     high = angles + BEND_SLACK
-    target = chosen.offset + 0.5 * (low + high) @ chosen.coefficient.T
-    weight = np.broadcast_to(BEND_WEIGHT * bending, target.shape)
-    return Joints(target, weight, slack=0.5 * (high - low) @ stretch.T)
+    target = bending.offset + 0.5 * (low + high) @ bending.coefficient.T
+    slack = 0.5 * (high - low) @ np.abs(bending.coefficient).T
+    weight = np.where(bending.coefficient.any(axis=1), BEND_WEIGHT, 0.0)
+    return Joints(target, weight + np.zeros_like(target), slack)
+
+
+_found: WeakKeyDictionary[RobotHand, JointMap | None] = WeakKeyDictionary()
+
+
+def _bending(hand: RobotHand) -> JointMap | None:
+    """The hand's joint map without the joints that move anything else; found once a hand."""
+    if hand not in _found:
+        _found[hand] = None
+        if has_knuckles(hand):
+            whole = joint_map(hand)
+            others = whole.coefficient[:, ~_BENDS].any(axis=1, keepdims=True)
+            _found[hand] = whole._replace(coefficient=np.where(others, 0.0, whole.coefficient))
+    return _found[hand]
 
 
 def pinches(

@@ -1,8 +1,20 @@
 """The bars on planted rows: the best of the peer's counts; each demand holds or says where not."""
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.bars import BARS, PEER, Row, comparison, pairs, table, unreachable, verdict
+from benchmarks.bars import (
+    BARS,
+    PEER,
+    PROTOCOL,
+    Row,
+    comparison,
+    pairs,
+    table,
+    unreachable,
+    verdict,
+)
 from benchmarks.figures import FIGURES
 
 GOOD = dict.fromkeys(FIGURES, 1.0) | {"pinch_f1": 0.99, "violations": 0, "lost": 0}
@@ -22,6 +34,7 @@ def rows(pinches: int = 50, **spoilt: float | None) -> list[Row]:
         row(f"{PEER} a", "own", THEIRS | {"tip_aligned": 30.0, "jerk_frame": 5.0}),
         row(f"{PEER} b", "own", THEIRS | {"pinch_f1": None}),
         row(f"{PEER} b", "own, unfiltered", dict.fromkeys(FIGURES, 0.0)),
+        row(f"{PEER} b", PROTOCOL, dict.fromkeys(FIGURES, 50.0)),
     ]
 
 
@@ -34,6 +47,7 @@ def test_a_pair_takes_each_figure_where_it_belongs():
         0.5,
         5,
     )
+    assert pair.alike["tip_aligned"] == 50.0
 
 
 def test_a_method_that_meets_every_bar_holds():
@@ -43,7 +57,7 @@ def test_a_method_that_meets_every_bar_holds():
 @pytest.mark.parametrize(
     ("spoilt", "name"),
     [
-        ({"tip_aligned": 12.0}, "tip error, aligned"),
+        ({"tip_aligned": 12.0}, "tip error, aligned, its"),
         ({"pinch_f1": 0.9}, "pinch F1"),
         ({"penetration": 1.5}, "penetration"),
         ({"jerk_frame": 2.6}, "jerk, rms"),
@@ -58,7 +72,7 @@ def test_a_method_that_meets_every_bar_holds():
 def test_each_bar_fails_alone_and_says_where(spoilt, name):
     (failed,) = [line for line in verdict(rows(**spoilt), "ours").splitlines() if "FAILS" in line]
     assert name in failed
-    assert "hand clip" in failed or name == "tip error, aligned"
+    assert "hand clip" in failed or name in ("tip error, aligned, its", "hyper-bent")
 
 
 def test_a_mean_too_high_fails_though_no_pair_is():
@@ -88,3 +102,14 @@ def test_tables_have_a_line_a_row():
 
 def test_pinches_out_of_reach_are_listed_once_a_hand():
     assert unreachable(rows()).endswith("\n- hand: ring")
+
+
+def test_hyper_bent_joints_are_judged_by_the_mean_of_a_hand():
+    """Worse than the peer on one motion, better on another: what counts is their mean."""
+    worse, better = rows(hyper_bent=10.0), [replace(r, motion="other") for r in rows()]
+    lines = [
+        line for line in verdict(worse + better, "ours").splitlines() if line.startswith("| hyper")
+    ]
+    assert "worst hand -4 | holds" in lines[0]
+    more = [replace(row, motion="third") for row in rows(hyper_bent=30.0)]
+    assert "FAILS" in verdict(worse + better + more, "ours").split("hyper-bent")[1].split("\n")[0]

@@ -173,7 +173,7 @@ BARS = (
     Bar("jerk, rms, of the peer's", lambda p: p.ratio("jerk_frame"), ANY, mean=0.5),
     Bar("jerk, mean, of the peer's", lambda p: p.ratio("jerk_mean"), ANY, mean=0.5),
     Bar("jerk, median frame, of the peer's", lambda p: p.ratio("jerk_median"), ANY, mean=0.5),
-    Bar("link direction error, less the peer's [deg]", _less("link_error"), 0.0),
+    Bar("link direction error, less the peer's [deg]", _less("link_error"), 0.0, by_hand=True),
     Bar("hyper-bent joints, less the peer's [%]", _less("hyper_bent"), 0.0, by_hand=True),
     Bar("limit violations", lambda p: p.ours["violations"], 0.0),
     Bar("frames lost", lambda p: p.ours["lost"], 0.0),

@@ -72,7 +72,11 @@ def test_a_method_that_meets_every_bar_holds():
 def test_each_bar_fails_alone_and_says_where(spoilt, name):
     (failed,) = [line for line in verdict(rows(**spoilt), "ours").splitlines() if "FAILS" in line]
     assert name in failed
-    assert "hand clip" in failed or name in ("tip error, aligned, its", "hyper-bent", "link direction")
+    assert "hand clip" in failed or name in (
+        "tip error, aligned, its",
+        "hyper-bent",
+        "link direction",
+    )
 
 
 def test_a_mean_too_high_fails_though_no_pair_is():

@@ -33,11 +33,10 @@ import cv2
 import numpy as np
 
 # A folder of its own at the end of the path: beside this file, `hamer` would be this file.
-sys.path.append(str(Path(__file__).resolve().parent / "regression"))
+sys.path.append(str(Path(__file__).resolve().parent / "parts"))
 
 import torch
 from mano_crops import Boxes, mask_box
-from mano_frames import Job, Picture, RefusalError, existing, put
 from mano_people import from_people, in_checkout, regnety, vitdet
 from mano_seer import Detector, Network, boxes_of_file, run
 from mano_torch import (
@@ -47,6 +46,7 @@ from mano_torch import (
     load_weights,
     prepare,
 )
+from worker_frames import Job, Picture, RefusalError, existing, put
 
 DEFAULTS: dict[str, Any] = {
     "checkout": None,

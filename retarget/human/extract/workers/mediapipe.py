@@ -24,13 +24,16 @@ import time
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import cv2
 import mediapipe
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parent / "parts"))
+
+from worker_frames import Job, Picture, RefusalError, put
 
 SCHEMA = 1
 WARM_UP = 16
@@ -44,11 +47,6 @@ COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "keypoints_3d": (np.float32, (21, 3)),
 }
 Row = dict[str, Any]
-Picture = np.ndarray
-
-
-class RefusalError(Exception):
-    """What the caller is told in one line."""
 
 
 def new_detector(hands: int, static: bool) -> Any:
@@ -87,69 +85,8 @@ def _row(size: np.ndarray, image: Any, world: Any, handedness: Any) -> Row:
     }
 
 
-class Video:
-    """The frames of a video, in order: how to decode each and its time [s]."""
-
-    def __init__(self, path: str) -> None:
-        self.capture = cv2.VideoCapture(path)
-        if not self.capture.isOpened():
-            raise RefusalError(
-                f"{path} is no video that OpenCV can open, expected one, or pictures."
-            )
-        self.fps = self.capture.get(cv2.CAP_PROP_FPS) or 30.0
-        self.announced = int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.width = int(self.capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        self.height = int(self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.times: list[float] = []
-
-    def __iter__(self) -> Iterator[Callable[[], Picture | None]]:
-        while self.capture.grab():
-            self.times.append(self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
-            yield lambda: self.capture.retrieve()[1]
-
-    def meta(self) -> dict[str, Any]:
-        """What is known of the video once all its frames were taken."""
-        times = np.array(self.times)
-        if np.any(np.diff(times) <= 0):
-            times = np.arange(len(times)) / self.fps
-        return {
-            "times": times.tolist(),
-            "fps": self.fps,
-            "announced": self.announced,
-            "width": self.width,
-            "height": self.height,
-        }
-
-
-class Pictures:
-    """Pictures, in order; they have no times."""
-
-    def __init__(self, paths: list[str]) -> None:
-        self.paths, self.announced = paths, len(paths)
-        self.width = self.height = 0
-
-    def __iter__(self) -> Iterator[Callable[[], Picture | None]]:
-        for path in self.paths:
-            yield partial(self._read, path)
-
-    def _read(self, path: str) -> Picture:
-        picture = cv2.imread(path)
-        if picture is None:
-            raise RefusalError(f"{path} is no picture that OpenCV can read.")
-        self.height, self.width = picture.shape[:2]
-        return picture
-
-    def meta(self) -> dict[str, Any]:
-        """Their size, of the last one read."""
-        return {"times": None, "fps": None, "width": self.width, "height": self.height}
-
-
-def hands_of(options: dict[str, Any], default: int) -> int:
-    """How many hands to look for; there is no other option."""
-    unknown = sorted(set(options) - {"hands"})
-    if unknown:
-        raise RefusalError(f"unknown option {unknown[0]!r}. Available: hands.")
-    hands = options.get("hands", default)
+def checked(hands: Any) -> int:
+    """How many hands to look for."""
     if not isinstance(hands, int) or hands < 1:
         raise RefusalError(f"hands: {hands!r}, expected 1 or more.")
     return hands
@@ -157,16 +94,14 @@ def hands_of(options: dict[str, Any], default: int) -> int:
 
 def work(folder: Path, report: Callable[..., None]) -> None:
     """Do the job in `folder`."""
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    hands = hands_of(job["options"], 2)
-    frames = Video(job["video"]) if job["video"] else Pictures(job["images"])
-    follower = Follower(folder, job["chunk"], hands, static=not job["video"])
-    count = 0
+    job = Job(folder)
+    hands, static = checked(job.options({"hands": 2})["hands"]), not job.asked["video"]
+    frames, follower, count = job.frames(), Follower(job, hands, static), 0
     for count, picture in enumerate(frames, start=1):
         if follower.take(picture):
             report(done=count, total=max(frames.announced, count))
     if not count:
-        raise RefusalError(f"{job['video']} has no frame that OpenCV can decode.")
+        raise RefusalError(f"{job.asked['video']} has no frame that OpenCV can decode.")
     follower.end()
     meta = {
         "schema": SCHEMA,
@@ -174,7 +109,7 @@ def work(folder: Path, report: Callable[..., None]) -> None:
         "versions": {"mediapipe": mediapipe.__version__, "opencv": cv2.__version__},
         "frames": count,
         "tips": TIPS,
-        "model": {"complexity": 1, "hands": hands, "static": not job["video"]},
+        "model": {"complexity": 1, "hands": hands, "static": static},
         **frames.meta(),
     }
     put(folder / "meta.json", lambda stream: stream.write(json.dumps(meta).encode()))
@@ -184,8 +119,8 @@ def work(folder: Path, report: Callable[..., None]) -> None:
 class Follower:
     """Sees frame after frame and writes a file of every chunk that is not there yet."""
 
-    def __init__(self, folder: Path, chunk: int, hands: int, static: bool) -> None:
-        self.folder, self.chunk, self.hands, self.static = folder, chunk, hands, static
+    def __init__(self, job: Job, hands: int, static: bool) -> None:
+        self.job, self.chunk, self.hands, self.static = job, job.chunk, hands, static
         self.next, self.wanted = 0, False
         self.rows: list[Row] = []
         self.before: deque[Picture | None] = deque(maxlen=0 if static else WARM_UP)
@@ -210,7 +145,7 @@ class Follower:
 
     def begin(self) -> None:
         """Begin a chunk; one that is wanted with a detector that remembers a few frames only."""
-        self.path = self.folder / f"chunk-{self.next // self.chunk:06d}.npz"
+        self.path = self.job.chunk_of(self.next)
         self.wanted = not whole(self.path)
         if not self.wanted:
             return
@@ -239,14 +174,6 @@ def whole(path: Path) -> bool:
             return bool(chunk["frame"].ndim == 1)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return False
-
-
-def put(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """A file that is whole or absent."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as stream:
-        write(stream)
-    os.replace(part, path)
 
 
 class Newest:
@@ -291,7 +218,7 @@ class Newest:
 
 def stream(source: int | str, options: dict[str, Any], report: Callable[..., None]) -> None:
     """Write a line for each frame until the video ends or nobody reads."""
-    detector = new_detector(hands_of(options, 1), static=False)
+    detector = new_detector(checked(options.get("hands", 1)), static=False)
     frames = Newest(source)
     for captured, picture in frames:
         hands = [

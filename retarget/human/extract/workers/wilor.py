@@ -26,11 +26,10 @@ from typing import Any
 import numpy as np
 
 # A folder of its own at the end of the path: beside this file, `wilor` would be this file.
-sys.path.append(str(Path(__file__).resolve().parent / "regression"))
+sys.path.append(str(Path(__file__).resolve().parent / "parts"))
 
 import torch
 from mano_crops import FOCAL, MEAN, PATCH, STD, Boxes
-from mano_frames import Job, Picture, RefusalError, existing
 from mano_seer import Detector, Network, Said, boxes_of_file, run
 from mano_torch import (
     Regressor,
@@ -39,6 +38,7 @@ from mano_torch import (
     load_weights,
     prepare,
 )
+from worker_frames import Job, Picture, RefusalError, existing
 
 DEFAULTS: dict[str, Any] = {
     "checkout": None,

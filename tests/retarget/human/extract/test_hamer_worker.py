@@ -333,7 +333,7 @@ def test_weights_of_another_network_are_refused(tmp_path, data, checkpoint, scen
 @needs_hamer
 def test_the_real_network_runs_with_random_weights(tmp_path, data, scene):
     path = data / "ckpts" / "checkpoints" / "real.ckpt"
-    more = (WORKERS / "regression", CHECKOUT, data / "mano", data / "mano_mean_params.npz")
+    more = (WORKERS / "parts", CHECKOUT, data / "mano", data / "mano_mean_params.npz")
     subprocess.run([PYTHON, "-I", "-c", REAL_CHECKPOINT, path, *more], check=True)
     asked = options(data, path, scene, checkout=CHECKOUT)
     rows = columns(run(tmp_path, scene, asked))[1]

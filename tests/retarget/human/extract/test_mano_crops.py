@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from retarget.human.extract.worker_process import WORKERS
 
-spec = importlib.util.spec_from_file_location(
-    "mano_crops", WORKERS / "regression" / "mano_crops.py"
-)
+spec = importlib.util.spec_from_file_location("mano_crops", WORKERS / "parts" / "mano_crops.py")
 crops = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(crops)
 

@@ -120,7 +120,7 @@ def test_the_stream_sees_the_same_hand(extracted, video, python):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "cuda"}, "unknown option 'device'. Available: hands"),
+        ({"device": "cuda"}, "Unknown option 'device'. Available: hands"),
         ({"hands": 0}, "1 or more"),
     ],
 )

@@ -33,7 +33,7 @@ from mano_crops import (
     to_crop,
     to_picture,
 )
-from mano_frames import Job, Picture, RefusalError, existing, put
+from worker_frames import Job, Picture, RefusalError, existing, put
 
 SCHEMA = 1
 TIPS = (

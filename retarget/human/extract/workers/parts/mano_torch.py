@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from mano_frames import RefusalError
 from mano_seer import Said
 from PIL import Image
+from worker_frames import RefusalError
 
 NUMPY_MODULES = ("", ".multiarray", ".numeric", ".umath", "._multiarray_umath", "._internal")
 NUMPY_ALIASES: dict[str, type] = {

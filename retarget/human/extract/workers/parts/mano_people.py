@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from mano_crops import Boxes, body_hands
-from mano_frames import Job, Picture, existing
 from mano_seer import Detector
+from worker_frames import Job, Picture, existing
 
 PERSON = 0
 """The class of people (COCO)."""

@@ -54,6 +54,7 @@ class Slsqp:
         """The best point that one run saw, inside the bounds; as `FrameSolver.solve`."""
         objective = self._objective
         self._frame, self._previous, self._start = frame, previous, start
+        self.spent = False
         _, gradient, hessian = objective.derivatives(frame, start, previous)
         inwards = np.clip(start - gradient, objective.low, objective.high) != start
         free = np.flatnonzero(inwards)

@@ -166,6 +166,7 @@ def whole_qpos(
     hand: RobotHand | LinkRobot, x: Float[np.ndarray, "... m"]
 ) -> Float[np.ndarray, "... nq"]:
     """A hand's qpos [rad]: `x` of the tree's inputs, couplings applied, other joints neutral."""
-    qpos = np.broadcast_to(hand.neutral, (*x.shape[:-1], hand.nq)).copy()
+    qpos = np.empty((*x.shape[:-1], hand.nq))
+    qpos[...] = hand.neutral
     qpos[..., hand.tree.input_ids] = x
     return hand.expand(hand.reduce(qpos))

@@ -75,7 +75,7 @@ def natural(
         point=np.concatenate([hand.tip_ids, bones.point]),
         target=np.concatenate([tips, bones.target], axis=1),
         weight=np.concatenate(
-            [1.0 - TIP_YIELDS * pinching, np.tile(shape, (len(keypoints), 1))], axis=1
+            [1.0 - TIP_YIELDS * pinching, np.full((len(keypoints), len(shape)), shape)], axis=1
         ),
         delta=DELTA,
         joints=bends(hand, keypoints),

@@ -43,7 +43,7 @@ RESTART_GAIN = 0.01
 """Share of the cost a restart must save to be taken."""
 RESTART_PAUSE = 4
 """Frames after restarts in vain."""
-HURRIED, ALONGSIDE = 10, 6
+HURRIED, ALONGSIDE = 9, 3
 """Steps a frame of a hurried solver: to follow, and of another start. The patient one takes up to
 130 for 99 % of its frames. On two recordings and three hands the natural objective's cost is 1 to
 7 % higher for it, and fingertips are up to 0.7 mm further from their targets."""

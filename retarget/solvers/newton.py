@@ -43,7 +43,7 @@ RESTART_GAIN = 0.01
 """Share of the cost a restart must save to be taken."""
 RESTART_PAUSE = 4
 """Frames after restarts in vain."""
-HURRIED, ALONGSIDE = 9, 3
+HURRIED, ALONGSIDE = 9, 4
 """Steps a frame of a hurried solver: to follow, and of another start. The patient one takes up to
 130 for 99 % of its frames. On two recordings and three hands the natural objective's cost is 1 to
 7 % higher for it, and fingertips are up to 0.7 mm further from their targets."""
@@ -136,9 +136,6 @@ class Newton:
             self._cost,
             self._status,
         )
-        if len(self._x) > 1:
-            self._store.before[:] = self._x[-2]
-        self._store.earlier[:], self._store.before[:] = self._store.before, self._x[-1]
         return Solved(self._x.copy(), self._cost.copy(), self._status.copy())
 
 
@@ -153,11 +150,7 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
     for t in range(terms.vectors.target.shape[0]):
         fresh = terms.fresh[t]
         patient = fresh or not hurried
-        if t > 0:
-            _copy(kept.before, kept.earlier)
-            _copy(x[t - 1], kept.before)
         if fresh:
-            _copy(kept.before, kept.earlier)
             restarts[0], restarts[1], restarts[2] = 0.0, RESTART_COST, 0.0
         restarts[0] -= 1.0
         _expect(terms, kept, fresh)
@@ -180,6 +173,8 @@ def solve_clip(tree, work, spare, kept, terms, starts, restarts, hurried, x, cos
                 _copy(kept.x[at], kept.alongside)
                 if better or patient or verdict != OUT_OF_STEPS:
                     _next(kept, starts, restarts, cost[t], better, patient)
+        _copy(x[t] if fresh else kept.before, kept.earlier)
+        _copy(x[t], kept.before)
 
 
 @kernel

@@ -303,6 +303,14 @@ def test_another_trackers_calibration_is_refused():
         Retargeter(robot, calibration=glove).retarget(SAMPLE)
 
 
+@pytest.mark.parametrize("name", ["allegro", "ability"])
+def test_a_first_frame_is_no_movement_that_goes_on(name):
+    """A person who holds still from the first frame on is followed by a hand that holds still."""
+    online = follower(name, "natural")
+    qpos = np.array([online.step(SAMPLE.keypoints[50]).trajectory.qpos[0] for _ in range(4)])
+    assert np.abs(np.diff(qpos, axis=0)).max() < 1e-3
+
+
 def test_at_a_calm_pace_no_joint_leaves_what_is_expected_by_more_than_the_limit():
     paces = {"following": Pace(), "calm": CALM, "fast": Pace(held=0.0)}
     found = {}

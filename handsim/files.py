@@ -36,7 +36,6 @@ _DAMAGED = (
     EOFError,
     MemoryError,
     AttributeError,
-    NotImplementedError,
     RuntimeError,
     SyntaxError,
     OverflowError,

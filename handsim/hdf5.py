@@ -36,7 +36,6 @@ _FAILURES = (
     TypeError,
     RuntimeError,
     AttributeError,
-    NotImplementedError,
     OverflowError,
     MemoryError,
     zlib.error,

@@ -30,6 +30,7 @@ _UNREADABLE = (
     LookupError,
     TypeError,
     AttributeError,
+    NameError,
     ArithmeticError,
     AssertionError,
     RuntimeError,

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from handsim.errors import InputError, unknown
 from handsim.hands.capsules import touching_body
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
-from handsim.objects import SceneObject
 from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
+from handsim.scene_object import SceneObject
 from handsim.stage import (
     HUMAN_SPHERE,
     add_cameras,

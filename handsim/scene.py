@@ -152,10 +152,10 @@ class Scene:
         """The coordinates the wrist was last told to go to, see `handsim.wrist`."""
         return data.userdata[:_COORDINATES].copy()
 
-    def command_wrist(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
-        """Tell the wrist to go to `coordinates`, from now on."""
-        data.userdata[:_COORDINATES] = coordinates
-        self.wrist.command(data, coordinates)
+    def move_wrist(self, data: mujoco.MjData, way: Float[np.ndarray, "S 6"]) -> None:
+        """Take one physics step for each of the coordinates `way`, the wrist told to go there."""
+        data.userdata[:_COORDINATES] = way[-1]
+        self.wrist.simulate(self.model, data, self.wrist.targets_at(way))
 
     def update(self, data: mujoco.MjData) -> None:
         """Bring poses and forces up to date with the state, after physics steps.

@@ -11,9 +11,11 @@ from typing import Literal
 import mujoco
 import numpy as np
 from jaxtyping import Float
+from mujoco.rollout import Rollout
 from scipy.spatial.transform import Rotation
 
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
+from handsim.wrist_parts import lead, poses_at
 
 Kind = Literal["fixed", "floating", "actuated"]
 WRISTS = ("fixed", "floating", "actuated")
@@ -26,10 +28,13 @@ WRIST_LAG = 2 * WRIST_TIME_CONSTANT
 and stiffness k trails a steadily moving target by b/k, twice the weld's time constant. The joints
 of an actuated wrist trail by 2/ω = 21 ms."""
 MAX_WRIST_LEAD = 0.05
-"""How far the target of a floating wrist may run ahead of it [m]; it bounds the weld's force."""
+"""How far the target of a floating wrist may run ahead of where its velocity takes it [m]; it
+bounds the weld's force."""
 
 BODY, TARGET = "scene/wrist", "scene/wrist_target"
 """Hands keep their own names, and some have a wrist."""
+_PHYSICS, _USER = int(mujoco.mjtState.mjSTATE_FULLPHYSICS), int(mujoco.mjtState.mjSTATE_USER)
+_ROLLOUT = Rollout(nthread=0)
 _BANDWIDTH_HZ = 15.0
 _FORCE, _TORQUE = 200.0, 20.0
 _PAYLOAD, _PAYLOAD_LEVER = 0.3, 0.1
@@ -54,16 +59,18 @@ class Wrist(ABC):
         """Put the wrist at `pose`, at rest and held there."""
 
     @abstractmethod
-    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T k"]:
-        """What `follow` takes, to go to `poses`."""
+    def targets(self, poses: Float[np.ndarray, "S 7"]) -> Float[np.ndarray, "S k"]:
+        """What `simulate` takes, to go to `poses`."""
 
     @abstractmethod
-    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " k"]) -> None:
-        """Pull the wrist towards a target from now on."""
+    def targets_at(self, coordinates: Float[np.ndarray, "S 6"]) -> Float[np.ndarray, "S k"]:
+        """What `simulate` takes, to go to `coordinates`."""
 
     @abstractmethod
-    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
-        """Pull the wrist towards `coordinates` from now on."""
+    def simulate(
+        self, model: mujoco.MjModel, data: mujoco.MjData, targets: Float[np.ndarray, "S k"]
+    ) -> None:
+        """Take one physics step for each of `targets`, pulled towards it."""
 
     def coordinates(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 6"]:
         """The coordinates of `poses`; their angles go on from row to row without a jump."""
@@ -73,13 +80,9 @@ class Wrist(ABC):
         angles = np.unwrap(turns.as_euler(_AXES), axis=0)
         return np.concatenate([poses[:, :3] - self.base[:3], angles], axis=1)
 
-    def pose(self, coordinates: Float[np.ndarray, " 6"]) -> Float[np.ndarray, " 7"]:
-        """The pose that has these coordinates."""
-        pose, turn = np.empty(7), np.empty(4)
-        pose[:3] = self.base[:3] + coordinates[:3]
-        mujoco.mju_euler2Quat(turn, coordinates[3:], _AXES.lower())
-        mujoco.mju_mulQuat(pose[3:], self.base[3:], turn)
-        return pose
+    def poses(self, coordinates: Float[np.ndarray, "S 6"]) -> Float[np.ndarray, "S 7"]:
+        """The poses that have these coordinates."""
+        return poses_at(coordinates, self.base)
 
 
 class FixedWrist(Wrist):
@@ -90,18 +93,63 @@ class FixedWrist(Wrist):
     def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Leave the wrist where it is."""
 
-    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 0"]:
+    def targets(self, poses: Float[np.ndarray, "S 7"]) -> Float[np.ndarray, "S 0"]:
         """Nothing."""
         return np.empty((len(poses), 0))
 
-    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " 0"]) -> None:
-        """Leave the wrist where it is."""
+    def targets_at(self, coordinates: Float[np.ndarray, "S 6"]) -> Float[np.ndarray, "S 0"]:
+        """Nothing."""
+        return np.empty((len(coordinates), 0))
 
-    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
-        """Leave the wrist where it is."""
+    def simulate(
+        self, model: mujoco.MjModel, data: mujoco.MjData, targets: Float[np.ndarray, "S 0"]
+    ) -> None:
+        """Take as many physics steps."""
+        mujoco.mj_step(model, data, len(targets))
 
 
-class FloatingWrist(Wrist):
+class MovingWrist(Wrist):
+    """A wrist that is pulled after targets which differ from physics step to physics step."""
+
+    def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
+        super().__init__(base)
+        self._sizes = [mujoco.mj_stateSize(model, part) for part in (_PHYSICS, _USER)]
+
+    @abstractmethod
+    def _set(
+        self,
+        data: mujoco.MjData,
+        targets: Float[np.ndarray, "S k"],
+        inputs: Float[np.ndarray, "S u"],
+    ) -> None:
+        """Write `targets` where they belong in the inputs (``mjSTATE_USER``) of each step."""
+
+    def simulate(
+        self, model: mujoco.MjModel, data: mujoco.MjData, targets: Float[np.ndarray, "S k"]
+    ) -> None:
+        """Take one physics step for each of `targets`, pulled towards it.
+
+        One call takes all steps: it comes to the same bits as a call for each.
+        """
+        physics, user = self._sizes
+        state, inputs = np.empty((1, physics)), np.empty((1, len(targets), user))
+        mujoco.mj_getState(model, data, state[0], _PHYSICS)
+        mujoco.mj_getState(model, data, inputs[0, 0], _USER)
+        inputs[0, 1:] = inputs[0, 0]
+        self._set(data, targets, inputs[0])
+        _ROLLOUT.rollout(
+            [model],
+            [data],
+            state,
+            inputs,
+            control_spec=_USER,
+            skip_checks=True,
+            nstep=len(targets),
+            initial_warmstart=data.qacc_warmstart[None].copy(),
+        )
+
+
+class FloatingWrist(MovingWrist):
     """A free joint, pulled after a mocap body by a weld.
 
     The weld has no force limit, so a target is followed at most `MAX_WRIST_LEAD` ahead of the
@@ -111,11 +159,17 @@ class FloatingWrist(Wrist):
     kind = "floating"
 
     def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
-        super().__init__(base)
+        super().__init__(base, model)
         self.mocap_id = int(model.body(TARGET).mocapid[0])
-        start = int(model.joint(BODY).qposadr[0])
+        start, dof = int(model.joint(BODY).qposadr[0]), int(model.joint(BODY).dofadr[0])
         self._place = slice(start, start + 7)
-        self._point = slice(start, start + 3)
+        self._point, self._motion = slice(start, start + 3), slice(dof, dof + 3)
+        self._timestep = model.opt.timestep
+        user = mujoco.mjtState
+        before = user.mjSTATE_CTRL | user.mjSTATE_QFRC_APPLIED | user.mjSTATE_XFRC_APPLIED
+        first = mujoco.mj_stateSize(model, int(before | user.mjSTATE_EQ_ACTIVE))
+        position, turn = first + 3 * self.mocap_id, first + 3 * model.nmocap + 4 * self.mocap_id
+        self._inputs = slice(position, position + 3), slice(turn, turn + 4)
 
     def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Put the wrist and its target at `pose`."""
@@ -123,49 +177,63 @@ class FloatingWrist(Wrist):
         data.mocap_pos[self.mocap_id] = pose[:3]
         data.mocap_quat[self.mocap_id] = pose[3:]
 
-    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+    def targets(self, poses: Float[np.ndarray, "S 7"]) -> Float[np.ndarray, "S 7"]:
         """The poses."""
         return poses
 
-    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " 7"]) -> None:
-        """Move the mocap body to `target`, or towards it as far as it may lead."""
-        here = data.qpos[self._point]
-        lead = target[:3] - here
-        excess = float(np.sqrt(lead @ lead)) / MAX_WRIST_LEAD
-        data.mocap_pos[self.mocap_id] = here + lead / excess if excess > 1 else target[:3]
-        data.mocap_quat[self.mocap_id] = target[3:]
+    def targets_at(self, coordinates: Float[np.ndarray, "S 6"]) -> Float[np.ndarray, "S 7"]:
+        """Their poses."""
+        return self.poses(coordinates)
 
-    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
-        """Follow the pose that has these coordinates."""
-        self.follow(data, self.pose(coordinates))
+    def _set(
+        self,
+        data: mujoco.MjData,
+        targets: Float[np.ndarray, "S 7"],
+        inputs: Float[np.ndarray, "S u"],
+    ) -> None:
+        position, turn = self._inputs
+        lead(
+            data.qpos[self._point],
+            data.qvel[self._motion],
+            targets,
+            self._timestep,
+            MAX_WRIST_LEAD,
+            inputs[:, position],
+            inputs[:, turn],
+        )
 
 
-class ActuatedWrist(Wrist):
+class ActuatedWrist(MovingWrist):
     """Six joints with position actuators of bounded force, 200 N and 20 N m."""
 
     kind = "actuated"
 
     def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
-        super().__init__(base)
+        super().__init__(base, model)
         names = joint_names()
         self._qpos = np.array([model.joint(name).qposadr[0] for name in names])
-        self._ctrl = np.array([model.actuator(name).id for name in names])
+        first = int(model.actuator(names[0]).id)
+        self._ctrl = slice(first, first + len(names))
 
     def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Put the joints, and their targets, where the wrist is at `pose`."""
         data.qpos[self._qpos] = data.ctrl[self._ctrl] = self.coordinates(pose[None])[0]
 
-    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 6"]:
+    def targets(self, poses: Float[np.ndarray, "S 7"]) -> Float[np.ndarray, "S 6"]:
         """Their coordinates."""
         return self.coordinates(poses)
 
-    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " 6"]) -> None:
-        """Set the joints' targets."""
-        data.ctrl[self._ctrl] = target
+    def targets_at(self, coordinates: Float[np.ndarray, "S 6"]) -> Float[np.ndarray, "S 6"]:
+        """The coordinates."""
+        return coordinates
 
-    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
-        """Set the joints' targets."""
-        data.ctrl[self._ctrl] = coordinates
+    def _set(
+        self,
+        data: mujoco.MjData,
+        targets: Float[np.ndarray, "S 6"],
+        inputs: Float[np.ndarray, "S u"],
+    ) -> None:
+        inputs[:, self._ctrl] = targets
 
 
 def joint_names() -> tuple[str, ...]:

@@ -112,7 +112,10 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.settings: dict[str, Any] = {}
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
+        self._shares = np.arange(1, substeps + 1)[:, None] / substeps
         self._renderer: Renderer | None = None
+        # The hand's actuators follow each other.
+        self._ctrl = self.data.ctrl[scene.ctrl_ids[0] : scene.ctrl_ids[-1] + 1]
         self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
         self._sights = self._what_is_seen()
         self._palm = 2 * self.hand.nq + 3 * len(self.hand.fingers)
@@ -148,10 +151,9 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     def command(self) -> Float[np.ndarray, " n"]:
         """The targets in force: the wrist's coordinates, where commanded, and the hand's ctrl."""
-        ctrl = self.data.ctrl[self.scene.ctrl_ids]
         if not self.commands_wrist:
-            return ctrl
-        return np.concatenate([self.scene.wrist_command(self.data), ctrl])
+            return self._ctrl.copy()
+        return np.concatenate([self.scene.wrist_command(self.data), self._ctrl])
 
     def actions_to(self, commands: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N a"]:
         """Actions that bring about `commands`, one after the other, from the one in force.
@@ -251,14 +253,11 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
         """Simulate one control step under a command."""
-        self.data.ctrl[self.scene.ctrl_ids] = command[-self.hand.nu :]
+        self._ctrl[:] = command[-self.hand.nu :]
         if not self.commands_wrist:
             return mujoco.mj_step(self.scene.model, self.data, self.substeps)
         start = self.scene.wrist_command(self.data)
-        way = (command[:6] - start) / self.substeps
-        for i in range(1, self.substeps + 1):
-            self.scene.command_wrist(self.data, start + i * way)
-            mujoco.mj_step(self.scene.model, self.data)
+        self.scene.move_wrist(self.data, start + self._shares * (command[:6] - start))
 
     def _judge(self) -> tuple[float, Info]:
         """The reward, and info with each of its terms as ``reward_<term>``."""

@@ -6,15 +6,15 @@ it would do alone, whatever the number of threads.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.vector.utils import create_empty_array
 
 from handsim.errors import InputError
 
@@ -50,29 +50,34 @@ class ThreadedVectorEnv(SyncVectorEnv):
             raise InputError(f"threads: {threads}, expected at least one.")
         super().__init__(env_fns, autoreset_mode=autoreset_mode)
         self.threads = min(threads or os.cpu_count() or 1, self.num_envs)
-        self._pool = ThreadPoolExecutor(self.threads)
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._done: SimpleQueue[Exception | None] = SimpleQueue()
+        for _ in range(self.threads - 1):
+            Thread(target=_serve, args=(self._jobs, self._done), daemon=True).start()
+        shown: Any = self.single_observation_space
+        self._layout = {
+            name: ((self.num_envs, *space.shape), space.dtype) for name, space in shown.items()
+        }
 
     def step(
         self, actions: np.ndarray
     ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Step every environment; see `gymnasium.vector.VectorEnv.step`."""
-        observations: Any = create_empty_array(
-            self.single_observation_space, self.num_envs, np.empty
-        )
+        observations = {name: np.empty(*layout) for name, layout in self._layout.items()}
         rewards = np.zeros(self.num_envs)
         ends = np.zeros((2, self.num_envs), dtype=bool)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
 
-        def work(indices: Iterator[int]) -> None:
+        # Threads take the next environment from one iterator, so none waits for a slow one's.
+        indices = iter(range(self.num_envs))
+
+        def work() -> None:
             for i in indices:
                 found, rewards[i], ends[0, i], ends[1, i], infos[i] = self._advance(i, actions[i])
                 for name, array in found.items():
                     observations[name][i] = array
 
-        # Threads take the next environment from one iterator, so none waits for a slow one's.
-        indices = iter(range(self.num_envs))
-        for done in [self._pool.submit(work, indices) for _ in range(self.threads)]:
-            done.result()
+        self._share(work)
         self._terminations, self._truncations = ends[0], ends[1]
         self._autoreset_envs = ends[0] | ends[1]
         return observations, rewards, ends[0], ends[1], self._joined(infos)
@@ -80,8 +85,19 @@ class ThreadedVectorEnv(SyncVectorEnv):
     def close_extras(self, **kwargs: Any) -> None:
         """Close the environments and end the threads."""
         super().close_extras(**kwargs)
-        if hasattr(self, "_pool"):
-            self._pool.shutdown()
+        for _ in range(getattr(self, "threads", 1) - 1):
+            self._jobs.put(None)
+
+    def _share(self, work: Callable[[], None]) -> None:
+        """Have `work` done by all threads, this one among them; raises what one of them did."""
+        others = range(self.threads - 1)
+        for _ in others:
+            self._jobs.put(work)
+        error = _tried(work)
+        for other_error in [self._done.get() for _ in others]:
+            error = error or other_error
+        if error is not None:
+            raise error
 
     def _advance(
         self, i: int, action: np.ndarray
@@ -109,6 +125,21 @@ class ThreadedVectorEnv(SyncVectorEnv):
             return joined
         columns = {key: np.array([info[key] for info in infos]) for key in first}
         return columns | {f"_{key}": np.ones(self.num_envs, dtype=bool) for key in first}
+
+
+def _serve(jobs: SimpleQueue, done: SimpleQueue) -> None:
+    """Do jobs until one is None."""
+    while (job := jobs.get()) is not None:
+        done.put(_tried(job))
+
+
+def _tried(job: Callable[[], None]) -> Exception | None:
+    """Do a job; what it raised."""
+    try:
+        job()
+    except Exception as error:  # noqa: BLE001
+        return error
+    return None
 
 
 def threaded(

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import mujoco
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from handsim import rewards
 from handsim.envs.hand_env import HandEnv, Info, Observation
-from handsim.envs.step_parts import tracking
+from handsim.envs.step_parts import placing, tracking
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
@@ -114,7 +112,7 @@ class TrackEnv(HandEnv):
             width,
             height,
         )
-        self._wrists = self._wrist_targets()
+        self._wrists, self._frames = self._wrist_targets(), self._shown_aims()
         self.settings = {
             "hand": hand.name,
             "side": hand.side,
@@ -126,11 +124,11 @@ class TrackEnv(HandEnv):
         }
 
     def _aims(self) -> Observation:
-        target = min(self.frame + 1, self.steps)
+        aims, joints = self._frames[min(self.frame, self.steps)].copy(), self.hand.nq
         return {
-            "target_qpos": self.reference.qpos[target].copy(),
-            "target_tips": self._target_tips[target].copy(),
-            "phase": np.array([min(self.frame / self.steps, 1.0)]),
+            "target_qpos": aims[:joints],
+            "target_tips": aims[joints:-1].reshape(-1, 3),
+            "phase": aims[-1:],
         }
 
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -141,19 +139,16 @@ class TrackEnv(HandEnv):
         self.scene.place(self.data, self.reference.qpos[0], self._start)
 
     def _simulate(self, command: Float[np.ndarray, " nu"]) -> None:
-        if not self._moving:
-            return super()._simulate(command)
-        self.data.ctrl[self.scene.ctrl_ids] = command
-        start = self.frame * self.substeps
-        for index in range(start, start + self.substeps):
-            target = self._wrists[min(index, len(self._wrists) - 1)]
-            self.scene.wrist.follow(self.data, target)
-            mujoco.mj_step(self.scene.model, self.data)
+        self._ctrl[:] = command
+        start = min(self.frame, self.steps) * self.substeps
+        targets = self._wrists[start : start + self.substeps]
+        self.scene.wrist.simulate(self.scene.model, self.data, targets)
 
     def _assess(self) -> tuple[dict[str, float], Info]:
         frame = min(self.frame, self.steps)
+        seen = self.seen
         joint_rmse, tip_error, joints, tips = tracking(
-            self.seen,
+            seen,
             self.reference.qpos[frame],
             self._target_tips[frame],
             rewards.MARGINS["joints"],
@@ -162,29 +157,29 @@ class TrackEnv(HandEnv):
         info: Info = {"frame": self.frame, "joint_rmse": joint_rmse, "tip_error": tip_error}
         terms = {"joints": joints, "tips": tips}
         if self._moving:
-            info |= self._palm_errors(frame)
-            terms |= rewards.closeness({"palm": np.array([info["palm_error"]])})
+            pose, target = seen[self._palm : self._palm + 7], self.reference.wrist[frame]
+            placed = placing(pose, target, rewards.MARGINS["palm"])
+            info["palm_error"], info["palm_turn"], terms["palm"] = placed
         return terms, info
-
-    def _palm_errors(self, frame: int) -> dict[str, float]:
-        palm, target = self.scene.palm(self.data), self.reference.wrist[frame]
-        turns = Rotation.from_quat([palm[3:], target[3:]], scalar_first=True)
-        return {
-            "palm_error": float(np.linalg.norm(palm[:3] - target[:3])),
-            "palm_turn": float((turns[0].inv() * turns[1]).magnitude()),
-        }
 
     def _finished(self) -> bool:
         return self.frame >= self.steps
 
+    def _shown_aims(self) -> Float[np.ndarray, "T n"]:
+        """What every frame shows: joints and tips of the next one, and the phase, in a row each."""
+        after = np.minimum(np.arange(1, self.steps + 2), self.steps)
+        tips = self._target_tips[after].reshape(len(after), -1)
+        phase = np.arange(len(after))[:, None] / self.steps
+        return np.concatenate([self.reference.qpos[after], tips, phase], axis=1)
+
     def _wrist_targets(self) -> Float[np.ndarray, "S k"]:
-        """Targets of the wrist for each physics step of an episode.
+        """Targets of the wrist for each physics step of an episode and of one step beyond it.
 
         They run ahead by the lag of a wrist that moves, which a recording allows.
         """
         reference, rate = self.reference, self.control_rate
         poses = self.scene.wrist_poses(reference.wrist, reference.qpos)
-        starts = np.arange(self.steps * self.substeps) / (rate * self.substeps)
+        starts = np.arange((self.steps + 1) * self.substeps) / (rate * self.substeps)
         ahead = np.minimum(starts + WRIST_LAG, reference.times[-1])
         return self.scene.wrist.targets(interpolate_poses(ahead, reference.times, poses))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from handsim import rewards
 from handsim.envs import step_parts
@@ -66,3 +67,16 @@ def test_what_is_compiled_for_tracking_is_the_same(seed):
     assert near == pytest.approx(terms["tips"], rel=1e-12)
     assert rmse == pytest.approx(np.sqrt(np.mean((qpos - target_qpos) ** 2)), rel=1e-12)
     assert away == pytest.approx(distances.mean(), rel=1e-12)
+
+
+@given(st.integers(0, 10_000))
+def test_what_is_compiled_for_placing_is_the_same(seed):
+    """`step_parts.placing` against scipy's rotations and `closeness`."""
+    rng = np.random.default_rng(seed)
+    turns = Rotation.random(2, rng=rng)
+    poses = np.hstack([rng.normal(0, 0.05, (2, 3)), turns.as_quat(scalar_first=True)])
+    distance, angle, close = step_parts.placing(*poses, rewards.MARGINS["palm"])
+    assert distance == pytest.approx(np.linalg.norm(poses[0, :3] - poses[1, :3]), rel=1e-12)
+    assert angle == pytest.approx((turns[0].inv() * turns[1]).magnitude(), rel=1e-9)
+    assert close == pytest.approx(term("palm", distance), rel=1e-12)
+    assert step_parts.placing(poses[0], poses[0], 1.0)[:2] == (0.0, pytest.approx(0.0, abs=1e-15))

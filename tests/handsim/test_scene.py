@@ -153,8 +153,7 @@ def test_a_steadily_moving_wrist_trails_its_target_by_the_lag(kind, lag):
     speed, pose = 0.5, IDENTITY_POSE.copy()
     for _ in range(240):
         pose[0] = speed * data.time
-        scene.wrist.follow(data, scene.wrist.targets(pose[None])[0])
-        mujoco.mj_step(scene.model, data)
+        scene.wrist.simulate(scene.model, data, scene.wrist.targets(pose[None]))
     scene.update(data)
     trailing = (speed * data.time - scene.palm(data)[0]) / speed
     assert trailing == pytest.approx(lag, rel=0.02)
@@ -165,11 +164,11 @@ def test_the_wrist_target_is_kept_on_a_leash():
     scene = build_scene(hand(NAMES[0]), "floating")
     data, far = placed(scene, scene.hand.neutral), IDENTITY_POSE.copy()
     far[:3] = 6.0, 0.0, 8.0
-    scene.wrist.follow(data, far)
+    scene.wrist.simulate(scene.model, data, far[None])
     np.testing.assert_allclose(data.mocap_pos[0], MAX_WRIST_LEAD * np.array([0.6, 0.0, 0.8]))
     near = IDENTITY_POSE.copy()
     near[:3] = 0.01, 0.02, 0.0
-    scene.wrist.follow(data, near)
+    scene.wrist.simulate(scene.model, data, near[None])
     np.testing.assert_array_equal(data.mocap_pos[0], near[:3])
 
 

@@ -23,8 +23,7 @@ def random_poses(count: int, seed: int = 0) -> np.ndarray:
 def test_coordinates_and_poses_are_inverse():
     base, *poses = random_poses(40)
     wrist = FixedWrist(base)
-    for pose in poses:
-        found = wrist.pose(wrist.coordinates(pose[None])[0])
+    for pose, found in zip(poses, wrist.poses(wrist.coordinates(np.array(poses))), strict=True):
         np.testing.assert_allclose(found[:3], pose[:3], atol=1e-12)
         assert abs(found[3:] @ pose[3:]) == pytest.approx(1.0)
     np.testing.assert_allclose(wrist.coordinates(base[None]), 0.0, atol=1e-12)
@@ -46,11 +45,9 @@ def test_coordinates_are_reached(name, kind):
     data = mujoco.MjData(scene.model)
     scene.place(data, robot.neutral, base)
     wanted = np.array([0.03, -0.02, 0.01, 0.5, -0.4, 0.3])
-    for _ in range(240):
-        scene.command_wrist(data, wanted)
-        mujoco.mj_step(scene.model, data)
+    scene.move_wrist(data, np.tile(wanted, (240, 1)))
     scene.update(data)
-    goal, found = scene.wrist.pose(wanted), scene.palm(data)
+    goal, found = scene.wrist.poses(wanted[None])[0], scene.palm(data)
     np.testing.assert_allclose(found[:3], goal[:3], atol=1e-3)
     assert abs(found[3:] @ goal[3:]) > 1 - 1e-4
     np.testing.assert_array_equal(scene.wrist_command(data), wanted)
@@ -64,8 +61,7 @@ def test_an_actuated_wrist_pushes_no_harder_than_its_limits(name):
     scene.place(data, robot.neutral)
     ids = [scene.model.actuator(joint).id for joint in joint_names()]
     for step in range(480):
-        scene.command_wrist(data, np.array([0, 0, -min(step / 240, 1.5), 0, 0, 0]))
-        mujoco.mj_step(scene.model, data)
+        scene.move_wrist(data, np.array([[0, 0, -min(step / 240, 1.5), 0, 0, 0]]))
         forces = np.abs(data.actuator_force[ids])
         assert forces[:3].max() <= 200 + 1e-9
         assert forces[3:].max() <= 20 + 1e-9

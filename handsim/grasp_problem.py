@@ -1,0 +1,233 @@
+"""A grasp as a nonlinear least-squares problem, and its solution from a start.
+
+The unknowns are the hand's independent joints, each as a share of its range, and the palm's pose in
+the object's frame: a translation and a rotation vector that follow a start. The derivatives are
+differences; all configurations they need are evaluated at once.
+"""
+
+from itertools import combinations
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation
+
+from handsim.hands.capsules import Capsule, capsules_of, tip_body
+from handsim.hands.kinematic_tree import BodyPoint
+from handsim.hands.robot_hand import RobotHand
+from handsim.postures import natural
+from handsim.scene_object import SceneObject
+from handsim.surfaces import distance_to, normals
+
+TABLE, CLEAR = 0.006, 0.002
+"""What links keep from the table, and those that do not touch it from the object [m]."""
+
+_GAP, _OVERLAP, _LEVEL, _CENTRE = 0.0015, 0.002, 0.006, 0.02
+"""Lengths [m] that count as one: a pad's gap, an overlap, a height apart, a way off the middle."""
+_FACING, _SIDE, _EASE = 0.7, 0.4, 4.0
+"""What counts as one of a pad's and of the surface's normal being turned away [rad], and of joints
+being away from their ease [ranges]."""
+_SHIFT, _TURN = 0.05, 0.5
+"""A translation [m] and a turn [rad] that count as one unknown."""
+_STEP, _PAD_REACH = 1e-6, 0.01
+_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 0.1, 1e-4, 1e6
+_SETTLED = 1e-5
+"""A solution is found when a step lowers the cost by a smaller share than this."""
+
+
+class Solution(NamedTuple):
+    """Where a solution ended.
+
+    Attributes:
+        unknowns: the best found.
+        cost: half the robust sum of squares there.
+    """
+
+    unknowns: Float[np.ndarray, " n"]
+    cost: float
+
+
+class Placed(NamedTuple):
+    """Hands in configurations, in the object's frame.
+
+    Attributes:
+        ends: of all capsules [m].
+        pads: the balls at the fingertips [m].
+        facing: where the pads point.
+    """
+
+    ends: Float[np.ndarray, "B C 2 3"]
+    pads: Float[np.ndarray, "B F 3"]
+    facing: Float[np.ndarray, "B F 3"]
+
+
+class GraspProblem:
+    """What a grasp of an object across one direction wishes for.
+
+    Attributes:
+        hand, item: who grasps what.
+        across: the direction from the thumb's side to the fingers' in the object's frame.
+        turn: the palm's orientation in the object's frame at a rotation vector of 0.
+    """
+
+    def __init__(
+        self, hand: RobotHand, item: SceneObject, across: Float[np.ndarray, " 3"], turn: Rotation
+    ):
+        self.hand, self.item, self.across, self.turn = hand, item, across, turn
+        capsules = capsules_of(hand)
+        ends = [BodyPoint(c.body, place) for c in capsules for place in (c.start, c.end)]
+        self._tree = hand.kinematics([*ends, *_before_pads(hand)])
+        self._first = len(hand.point_names)
+        self._radius = np.array([capsule.radius for capsule in capsules])
+        self._pads = self._pad_balls(capsules)
+        self._clear = np.full(len(capsules), CLEAR)
+        self._clear[self._pads[:, 0]] = 0.0
+        self._pairs = np.array(list(combinations(range(len(hand.fingers)), 2)))
+        self._distance = distance_to(item)
+        self._low, high = hand.limits[hand.independent_ids].T
+        self._width = high - self._low
+        self._ease = self._shares(natural(hand))
+        self._sides = np.where(np.arange(len(hand.fingers))[:, None] == 0, -across, across)
+
+    def unknowns(
+        self, qpos: Float[np.ndarray, " nq"], place: Float[np.ndarray, " 3"]
+    ) -> Float[np.ndarray, " n"]:
+        """Those that stand for joint positions [rad] and the palm's place [m], not turned."""
+        return np.concatenate([self._shares(qpos), place / _SHIFT, np.zeros(3)])
+
+    def qpos(self, unknowns: Float[np.ndarray, "*B n"]) -> Float[np.ndarray, "*B nq"]:
+        """The joint positions that unknowns stand for [rad]."""
+        return self.hand.expand(self._low + unknowns[..., : len(self._low)] * self._width)
+
+    def palm(self, unknowns: Float[np.ndarray, "B n"]) -> Float[np.ndarray, "B 4 4"]:
+        """The palm frame in the object's frame."""
+        m, transforms = len(self._low), np.zeros((len(unknowns), 4, 4))
+        turns = self.turn * Rotation.from_rotvec(unknowns[:, m + 3 :] * _TURN)
+        transforms[:, :3, :3], transforms[:, 3, 3] = turns.as_matrix(), 1.0
+        transforms[:, :3, 3] = unknowns[:, m : m + 3] * _SHIFT
+        return transforms
+
+    def inward(self, unknowns: Float[np.ndarray, " n"]) -> Float[np.ndarray, "F 3"]:
+        """Unit vectors into the object where the pads are, in the palm frame."""
+        outward = normals(self._distance, self._placed(unknowns[None]).pads)[0]
+        return -outward @ self.palm(unknowns[None])[0, :3, :3]
+
+    def residuals(self, unknowns: Float[np.ndarray, "B n"]) -> Float[np.ndarray, "B R"]:
+        """What is wished for and not had, each in the length or angle that counts as one."""
+        placed = self._placed(unknowns)
+        ease = (unknowns[:, : len(self._low)] - self._ease) / _EASE
+        wishes = [self._touch(placed), self._oppose(placed), self._overlaps(placed), ease]
+        return np.concatenate(wishes, axis=1)
+
+    def solved(self, start: Float[np.ndarray, " n"], most: int) -> Solution:
+        """The solution near a start, after so many steps at most.
+
+        Levenberg and Marquardt's method, joints held inside their ranges, on the robust cost
+        Σ (√(1 + r²) − 1), by which a wish far from fulfilled does not spoil the others.
+        """
+        free = len(self._low)
+        y, damping = start.copy(), _DAMPING
+        y[:free] = np.clip(y[:free], 0.0, 1.0)
+        values, slope = self._linearised(y)
+        cost = _cost(values)
+        for _ in range(most):
+            weight = 1 / np.sqrt(1 + values**2)
+            gradient = slope.T @ (weight * values)
+            held = np.zeros(len(y), dtype=bool)
+            held[:free] = np.where(gradient[:free] > 0, y[:free] <= 0, y[:free] >= 1)
+            curvature = (slope.T * weight) @ slope + damping * np.eye(len(y))
+            step = np.zeros(len(y))
+            step[~held] = -np.linalg.solve(curvature[np.ix_(~held, ~held)], gradient[~held])
+            new = y + step
+            new[:free] = np.clip(new[:free], 0.0, 1.0)
+            new_cost = _cost(self.residuals(new[None])[0])
+            if new_cost >= cost:
+                damping *= 6.0
+                if damping > _MOST_DAMPING:
+                    break
+                continue
+            settled = cost - new_cost < _SETTLED * cost
+            y, cost, damping = new, new_cost, max(damping / 4, _LEAST_DAMPING)
+            if settled:
+                break
+            values, slope = self._linearised(y)
+        return Solution(y, cost)
+
+    def _shares(self, qpos: Float[np.ndarray, " nq"]) -> Float[np.ndarray, " m"]:
+        return (self.hand.reduce(qpos) - self._low) / self._width
+
+    def _placed(self, unknowns: Float[np.ndarray, "B n"]) -> Placed:
+        palm = self.palm(unknowns)
+        points = self._tree.points(self.qpos(unknowns))
+        points = points @ palm[:, :3, :3].transpose(0, 2, 1) + palm[:, None, :3, 3]
+        capsules = 2 * len(self._radius)
+        ends = points[:, self._first : self._first + capsules].reshape(len(points), -1, 2, 3)
+        before, tips = points[:, self._first + capsules :], points[:, self.hand.tip_ids]
+        pads = ends[:, self._pads[:, 0], self._pads[:, 1]]
+        return Placed(ends, pads, (before - tips) / _PAD_REACH)
+
+    def _touch(self, placed: Placed) -> Float[np.ndarray, "B R"]:
+        """Pads on the surface, facing it."""
+        gaps = self._distance(placed.pads) - self._radius[self._pads[:, 0]]
+        turned = (placed.facing + self._sides) / _FACING
+        return np.concatenate([gaps / _GAP, turned.reshape(len(gaps), -1)], axis=1)
+
+    def _oppose(self, placed: Placed) -> Float[np.ndarray, "B R"]:
+        """The thumb on one side, the others on the opposite one, as high, and about the middle."""
+        sides = (normals(self._distance, placed.pads) - self._sides) / _SIDE
+        along = np.stack([np.cross([0.0, 0.0, 1.0], self.across), [0.0, 0.0, 1.0]], axis=1)
+        thumb, others = placed.pads[:, 0] @ along, placed.pads[:, 1:].mean(axis=1) @ along
+        middle = (thumb + others) / 2
+        return np.concatenate(
+            [sides.reshape(len(thumb), -1), (thumb - others) / _LEVEL, middle / _CENTRE], axis=1
+        )
+
+    def _overlaps(self, placed: Placed) -> Float[np.ndarray, "B R"]:
+        """Of links with the object and the table, and of the fingertips with each other."""
+        rows, radius = len(placed.ends), self._radius
+        points = np.concatenate([placed.ends, placed.ends.mean(axis=2, keepdims=True)], axis=2)
+        into = (radius + self._clear)[:, None] - self._distance(points)
+        below = radius[:, None] + TABLE - self.item.rest_height - placed.ends[..., 2]
+        a, b = self._pairs.T
+        apart = np.linalg.norm(placed.pads[:, a] - placed.pads[:, b], axis=2)
+        own = radius[self._pads[:, 0]]
+        meet = own[a] + own[b] + CLEAR / 2 - apart
+        depths = [into.reshape(rows, -1), below.reshape(rows, -1), meet]
+        return np.maximum(np.concatenate(depths, axis=1), 0.0) / _OVERLAP
+
+    def _linearised(
+        self, y: Float[np.ndarray, " n"]
+    ) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, "R n"]]:
+        """The residuals and their derivatives."""
+        values = self.residuals(np.concatenate([y[None], y + _STEP * np.eye(len(y))]))
+        return values[0], ((values[1:] - values[0]) / _STEP).T
+
+    def _pad_balls(self, capsules: list[Capsule]) -> Int[np.ndarray, "F 2"]:
+        """Of each finger the capsule of its last link, and which end of it, nearest to the tip."""
+        hand = self.hand
+        points = self._tree.points(hand.neutral[None])[0]
+        ends = points[self._first : self._first + 2 * len(capsules)].reshape(-1, 2, 3)
+        bodies = np.array([capsule.body for capsule in capsules])
+        found = []
+        for finger, tip in zip(hand.fingers, points[hand.tip_ids], strict=True):
+            away = np.linalg.norm(ends - tip, axis=2)
+            away[bodies != tip_body(hand.model, finger)] = np.inf
+            found.append(np.unravel_index(away.argmin(), away.shape))
+        return np.array(found)
+
+
+def _cost(values: Float[np.ndarray, " R"]) -> float:
+    return float((np.sqrt(1.0 + values**2) - 1.0).sum())
+
+
+def _before_pads(hand: RobotHand) -> list[BodyPoint]:
+    """A point before the pad of each finger."""
+    model, before = hand.model, []
+    for finger in hand.fingers:
+        site = model.site(f"{finger}_tip")
+        turn = np.zeros(9)
+        mujoco.mju_quat2Mat(turn, site.quat)
+        out = turn.reshape(3, 3)[:, 0]
+        before.append(BodyPoint(int(site.bodyid[0]), site.pos + _PAD_REACH * out))
+    return before

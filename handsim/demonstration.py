@@ -9,8 +9,8 @@ from jaxtyping import Float
 from handsim.errors import InputError
 from handsim.files import load_npz, save_npz, whole
 from handsim.joint_trajectory import JointTrajectory, require_numbers
-from handsim.scene_object import SceneObject
 from handsim.poses import interpolate_poses
+from handsim.scene_object import SceneObject
 
 KIND, SCHEMA = "demonstration", 1
 

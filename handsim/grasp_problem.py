@@ -5,7 +5,7 @@ the object's frame: a translation and a rotation vector that follow a start. The
 differences; all configurations they need are evaluated at once.
 """
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import NamedTuple
 
 import mujoco
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
-from handsim.hands.capsules import Capsule, capsules_of, tip_body
+from handsim.hands.capsules import Capsule, capsules_of, segment_distance, tip_body
 from handsim.hands.kinematic_tree import BodyPoint
 from handsim.hands.robot_hand import RobotHand
 from handsim.postures import natural
@@ -83,7 +83,7 @@ class GraspProblem:
         self._pads = self._pad_balls(capsules)
         self._clear = np.full(len(capsules), CLEAR)
         self._clear[self._pads[:, 0]] = 0.0
-        self._pairs = np.array(list(combinations(range(len(hand.fingers)), 2)))
+        self._pairs = self._apart_at_rest(_pairs_of_links(hand, capsules))
         self._distance = distance_to(item)
         self._low, high = hand.limits[hand.independent_ids].T
         self._width = high - self._low
@@ -184,15 +184,14 @@ class GraspProblem:
         )
 
     def _overlaps(self, placed: Placed) -> Float[np.ndarray, "B R"]:
-        """Of links with the object and the table, and of the fingertips with each other."""
+        """Of links with the object and the table, and of fingers with each other."""
         rows, radius = len(placed.ends), self._radius
         points = np.concatenate([placed.ends, placed.ends.mean(axis=2, keepdims=True)], axis=2)
         into = (radius + self._clear)[:, None] - self._distance(points)
         below = radius[:, None] + TABLE - self.item.rest_height - placed.ends[..., 2]
         a, b = self._pairs.T
-        apart = np.linalg.norm(placed.pads[:, a] - placed.pads[:, b], axis=2)
-        own = radius[self._pads[:, 0]]
-        meet = own[a] + own[b] + CLEAR / 2 - apart
+        gaps = segment_distance(placed.ends[:, a], placed.ends[:, b])
+        meet = radius[a] + radius[b] - gaps
         depths = [into.reshape(rows, -1), below.reshape(rows, -1), meet]
         return np.maximum(np.concatenate(depths, axis=1), 0.0) / _OVERLAP
 
@@ -202,6 +201,14 @@ class GraspProblem:
         """The residuals and their derivatives."""
         values = self.residuals(np.concatenate([y[None], y + _STEP * np.eye(len(y))]))
         return values[0], ((values[1:] - values[0]) / _STEP).T
+
+    def _apart_at_rest(self, pairs: Int[np.ndarray, "K 2"]) -> Int[np.ndarray, "K 2"]:
+        """The pairs of capsules that do not overlap at the neutral configuration."""
+        points = self._tree.points(self.hand.neutral[None])[0, self._first :]
+        ends = points[: 2 * len(self._radius)].reshape(-1, 2, 3)
+        a, b = pairs.T
+        gaps = segment_distance(ends[a], ends[b]) - self._radius[a] - self._radius[b]
+        return pairs[gaps > 0]
 
     def _pad_balls(self, capsules: list[Capsule]) -> Int[np.ndarray, "F 2"]:
         """Of each finger the capsule of its last link, and which end of it, nearest to the tip."""
@@ -219,6 +226,31 @@ class GraspProblem:
 
 def _cost(values: Float[np.ndarray, " R"]) -> float:
     return float((np.sqrt(1.0 + values**2) - 1.0).sum())
+
+
+def _pairs_of_links(hand: RobotHand, capsules: list[Capsule]) -> Int[np.ndarray, "K 2"]:
+    """Pairs of capsules on links of different fingers, the stoutest one standing for a link."""
+    stoutest: dict[int, int] = {}
+    for i in sorted(range(len(capsules)), key=lambda i: _volume(capsules[i])):
+        stoutest[capsules[i].body] = i
+    fingers = [[stoutest[b] for b in _links(hand, f) if b in stoutest] for f in hand.fingers]
+    pairs = [pair for one, other in combinations(fingers, 2) for pair in product(one, other)]
+    return np.array(pairs)
+
+
+def _links(hand: RobotHand, finger: str) -> list[int]:
+    """The bodies from a fingertip to the palm, which does not count."""
+    model, links = hand.model, []
+    body, palm = tip_body(hand.model, finger), model.body(hand.palm_body).id
+    while body not in (0, palm):
+        links.append(body)
+        body = int(model.body_parentid[body])
+    return links
+
+
+def _volume(capsule: Capsule) -> float:
+    length = float(np.linalg.norm(capsule.end - capsule.start))
+    return capsule.radius**2 * (length + 4 / 3 * capsule.radius)
 
 
 def _before_pads(hand: RobotHand) -> list[BodyPoint]:

@@ -36,7 +36,7 @@ def carried(
     """
     lifted, goal = start.copy(), start.copy()
     lifted[2] += rng.uniform(*_HEIGHTS)
-    goal[:3] = lifted[:3] + [*rng.uniform(-_ASIDE, _ASIDE, 2), 0.0]
+    goal[:3] = lifted[:3] + np.array([*rng.uniform(-_ASIDE, _ASIDE, 2), 0.0])
     yaw = Rotation.from_euler("z", rng.uniform(-_YAW, _YAW))
     turned = yaw * Rotation.from_quat(start[3:], scalar_first=True)
     goal[3:] = turned.as_quat(canonical=True, scalar_first=True)
@@ -56,7 +56,8 @@ def shaken(
         times: at which its pose is wanted [s], from 0 to `shake_end(hold)` and beyond.
         hold: how long it is held before the shake [s].
     """
-    lifted = start + [0, 0, 0.12, 0, 0, 0, 0]
+    lifted = start.copy()
+    lifted[2] += 0.12
     path = _stops(times, np.array([0.0, REST, REST + _LIFT]), np.stack([start, start, lifted]))
     began = REST + _LIFT + hold
     span = _SHAKES / _SHAKE_HZ

@@ -57,7 +57,7 @@ class GraspEnv(HandEnv):
 
     The wrist is part of the action: its six coordinates, see `WRIST_RANGE`, come first.
 
-    Observation, all float64 [rad, m, s, N]: ``qpos``, ``qvel`` (nq,) of the hand; ``ctrl`` (6 + nu,)
+    Observation, all float64 [rad, m, s, N]: ``qpos``, ``qvel`` (nq,) of the hand; ``ctrl`` (6+nu,)
     the targets in force, the wrist's first; ``tips`` (F, 3) in the palm frame; ``palm`` (7,) in the
     world; ``touch`` (F, 3), the contact forces on the fingertips in the palm frame; ``object``
     (7,), its frame in the world; ``object_velocity`` (6,), its velocity in the world and turning in

@@ -5,6 +5,7 @@ the object's frame: a translation and a rotation vector that follow a start. The
 differences; all configurations they need are evaluated at once.
 """
 
+from collections.abc import Callable
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -25,11 +26,14 @@ TABLE, CLEAR = 0.006, 0.002
 
 _GAP, _OVERLAP, _LEVEL, _CENTRE = 0.0015, 0.002, 0.006, 0.02
 """Lengths [m] that count as one: a pad's gap, an overlap, a height apart, a way off the middle."""
+_ROUGH_GAP = 0.004
+"""The same of a pad's gap on the way [m]."""
 _FACING, _SIDE, _EASE = 0.7, 0.4, 4.0
 """What counts as one of a pad's and of the surface's normal being turned away [rad], and of joints
 being away from their ease [ranges]."""
 _SHIFT, _TURN = 0.05, 0.5
 """A translation [m] and a turn [rad] that count as one unknown."""
+_ROUGH_STEPS, _STEPS = 20, 60
 _STEP, _PAD_REACH = 1e-6, 0.01
 _DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 0.1, 1e-4, 1e6
 _SETTLED = 1e-5
@@ -85,6 +89,7 @@ class GraspProblem:
         self._clear[self._pads[:, 0]] = 0.0
         self._pairs = self._apart_at_rest(_pairs_of_links(hand, capsules))
         self._distance = distance_to(item)
+        self._half = float(np.abs(across) @ item.size) / 2
         self._low, high = hand.limits[hand.independent_ids].T
         self._width = high - self._low
         self._ease = self._shares(natural(hand))
@@ -116,12 +121,36 @@ class GraspProblem:
     def residuals(self, unknowns: Float[np.ndarray, "B n"]) -> Float[np.ndarray, "B R"]:
         """What is wished for and not had, each in the length or angle that counts as one."""
         placed = self._placed(unknowns)
-        ease = (unknowns[:, : len(self._low)] - self._ease) / _EASE
-        wishes = [self._touch(placed), self._oppose(placed), self._overlaps(placed), ease]
-        return np.concatenate(wishes, axis=1)
+        wishes = [
+            self._touch(placed),
+            self._facing(placed),
+            self._inside(placed),
+            self._meet(placed),
+        ]
+        return np.concatenate([*wishes, self._strain(unknowns)], axis=1)
 
-    def solved(self, start: Float[np.ndarray, " n"], most: int) -> Solution:
-        """The solution near a start, after so many steps at most.
+    def rough_residuals(self, unknowns: Float[np.ndarray, "B n"]) -> Float[np.ndarray, "B R"]:
+        """As if the object were two walls that links pass through.
+
+        A start is far from a grasp, and on the way the object's other sides would hold pads up.
+        """
+        placed = self._placed(unknowns)
+        out = (placed.pads * self._sides).sum(axis=2) - self._radius[self._pads[:, 0]]
+        wishes = [(out - self._half) / _ROUGH_GAP, self._facing(placed), self._meet(placed)]
+        return np.concatenate([*wishes, self._strain(unknowns)], axis=1)
+
+    def solved(self, start: Float[np.ndarray, " n"]) -> Solution:
+        """The solution near a start, by way of the one between two walls."""
+        rough = self._minimised(self.rough_residuals, start, _ROUGH_STEPS)
+        return self._minimised(self.residuals, rough.unknowns, _STEPS)
+
+    def _minimised(
+        self,
+        residuals: Callable[[np.ndarray], np.ndarray],
+        start: Float[np.ndarray, " n"],
+        most: int,
+    ) -> Solution:
+        """Where a sum of residuals is least, after so many steps at most.
 
         Levenberg and Marquardt's method, joints held inside their ranges, on the robust cost
         Σ (√(1 + r²) − 1), by which a wish far from fulfilled does not spoil the others.
@@ -129,7 +158,7 @@ class GraspProblem:
         free = len(self._low)
         y, damping = start.copy(), _DAMPING
         y[:free] = np.clip(y[:free], 0.0, 1.0)
-        values, slope = self._linearised(y)
+        values, slope = _linearised(residuals, y)
         cost = _cost(values)
         for _ in range(most):
             weight = 1 / np.sqrt(1 + values**2)
@@ -141,7 +170,7 @@ class GraspProblem:
             step[~held] = -np.linalg.solve(curvature[np.ix_(~held, ~held)], gradient[~held])
             new = y + step
             new[:free] = np.clip(new[:free], 0.0, 1.0)
-            new_cost = _cost(self.residuals(new[None])[0])
+            new_cost = _cost(residuals(new[None])[0])
             if new_cost >= cost:
                 damping *= 6.0
                 if damping > _MOST_DAMPING:
@@ -151,7 +180,7 @@ class GraspProblem:
             y, cost, damping = new, new_cost, max(damping / 4, _LEAST_DAMPING)
             if settled:
                 break
-            values, slope = self._linearised(y)
+            values, slope = _linearised(residuals, y)
         return Solution(y, cost)
 
     def _shares(self, qpos: Float[np.ndarray, " nq"]) -> Float[np.ndarray, " m"]:
@@ -168,39 +197,38 @@ class GraspProblem:
         return Placed(ends, pads, (before - tips) / _PAD_REACH)
 
     def _touch(self, placed: Placed) -> Float[np.ndarray, "B R"]:
-        """Pads on the surface, facing it."""
+        """Pads on the surface, facing it, the thumb's on one side, the others on the opposite."""
         gaps = self._distance(placed.pads) - self._radius[self._pads[:, 0]]
-        turned = (placed.facing + self._sides) / _FACING
-        return np.concatenate([gaps / _GAP, turned.reshape(len(gaps), -1)], axis=1)
-
-    def _oppose(self, placed: Placed) -> Float[np.ndarray, "B R"]:
-        """The thumb on one side, the others on the opposite one, as high, and about the middle."""
         sides = (normals(self._distance, placed.pads) - self._sides) / _SIDE
+        return np.concatenate([gaps / _GAP, sides.reshape(len(gaps), -1)], axis=1)
+
+    def _facing(self, placed: Placed) -> Float[np.ndarray, "B R"]:
+        """The thumb's pad faces across, those of the others back; all as high, about the middle."""
+        turned = (placed.facing + self._sides) / _FACING
         along = np.stack([np.cross([0.0, 0.0, 1.0], self.across), [0.0, 0.0, 1.0]], axis=1)
         thumb, others = placed.pads[:, 0] @ along, placed.pads[:, 1:].mean(axis=1) @ along
         middle = (thumb + others) / 2
         return np.concatenate(
-            [sides.reshape(len(thumb), -1), (thumb - others) / _LEVEL, middle / _CENTRE], axis=1
+            [turned.reshape(len(thumb), -1), (thumb - others) / _LEVEL, middle / _CENTRE], axis=1
         )
 
-    def _overlaps(self, placed: Placed) -> Float[np.ndarray, "B R"]:
-        """Of links with the object and the table, and of fingers with each other."""
-        rows, radius = len(placed.ends), self._radius
+    def _inside(self, placed: Placed) -> Float[np.ndarray, "B R"]:
+        """Links in the object."""
         points = np.concatenate([placed.ends, placed.ends.mean(axis=2, keepdims=True)], axis=2)
-        into = (radius + self._clear)[:, None] - self._distance(points)
+        depths = (self._radius + self._clear)[:, None] - self._distance(points)
+        return np.maximum(depths.reshape(len(points), -1), 0.0) / _OVERLAP
+
+    def _meet(self, placed: Placed) -> Float[np.ndarray, "B R"]:
+        """Links in the table, and fingers in each other."""
+        radius, (a, b) = self._radius, self._pairs.T
         below = radius[:, None] + TABLE - self.item.rest_height - placed.ends[..., 2]
-        a, b = self._pairs.T
         gaps = segment_distance(placed.ends[:, a], placed.ends[:, b])
-        meet = radius[a] + radius[b] - gaps
-        depths = [into.reshape(rows, -1), below.reshape(rows, -1), meet]
+        depths = [below.reshape(len(gaps), -1), radius[a] + radius[b] - gaps]
         return np.maximum(np.concatenate(depths, axis=1), 0.0) / _OVERLAP
 
-    def _linearised(
-        self, y: Float[np.ndarray, " n"]
-    ) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, "R n"]]:
-        """The residuals and their derivatives."""
-        values = self.residuals(np.concatenate([y[None], y + _STEP * np.eye(len(y))]))
-        return values[0], ((values[1:] - values[0]) / _STEP).T
+    def _strain(self, unknowns: Float[np.ndarray, "B n"]) -> Float[np.ndarray, "B m"]:
+        """Joints away from their ease."""
+        return (unknowns[:, : len(self._low)] - self._ease) / _EASE
 
     def _apart_at_rest(self, pairs: Int[np.ndarray, "K 2"]) -> Int[np.ndarray, "K 2"]:
         """The pairs of capsules that do not overlap at the neutral configuration."""
@@ -222,6 +250,14 @@ class GraspProblem:
             away[bodies != tip_body(hand.model, finger)] = np.inf
             found.append(np.unravel_index(away.argmin(), away.shape))
         return np.array(found)
+
+
+def _linearised(
+    residuals: Callable[[np.ndarray], np.ndarray], y: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, "R n"]]:
+    """The residuals and their derivatives."""
+    values = residuals(np.concatenate([y[None], y + _STEP * np.eye(len(y))]))
+    return values[0], ((values[1:] - values[0]) / _STEP).T
 
 
 def _cost(values: Float[np.ndarray, " R"]) -> float:

@@ -26,13 +26,11 @@ RETREAT = 0.10
 WIDEST = 0.09
 """Objects are not grasped across more than this [m]."""
 
-_TILTS = np.radians([0.0, 30.0, 60.0, 90.0])
+_TILTS = np.radians([30.0, 90.0])
 """How steeply the fingers point down at first."""
 _CLOSING, _COMING = np.array([0.6, 0.0, 0.8]), np.array([0.8, 0.0, -0.6])
 """In the palm frame, about where the thumb's pad faces in a grasp, and where the palm moves to it.
 """
-_FIRST, _LAST, _FINISHED = 15, 60, 3
-"""Steps of the solver from every start, and from the best ones."""
 _STILL = 0.05
 """How much a joint's whole range weighs beside a pad's way [m]."""
 
@@ -62,16 +60,13 @@ def plan_grasp(hand: RobotHand, item: SceneObject) -> Grasp:
     Raises:
         InputError: the object is too wide in every direction, or a fingertip has no colliding geom.
     """
-    tried = []
-    for across in _ways_across(item):
-        for turn in _turns(across):
-            problem = GraspProblem(hand, item, across, turn)
-            tried.append((problem, problem.solved(_start(problem), _FIRST)))
-    tried.sort(key=lambda found: found[1].cost)
-    ends = [
-        (problem, problem.solved(found.unknowns, _LAST)) for problem, found in tried[:_FINISHED]
+    problems = [
+        GraspProblem(hand, item, across, turn)
+        for across in _ways_across(item)
+        for turn in _turns(across)
     ]
-    return _grasp(*min(ends, key=lambda found: found[1].cost))
+    found = [(problem, problem.solved(_start(problem))) for problem in problems]
+    return _grasp(*min(found, key=lambda pair: pair[1].cost))
 
 
 def _ways_across(item: SceneObject) -> list[Float[np.ndarray, " 3"]]:

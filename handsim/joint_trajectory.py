@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from handsim.errors import InputError, unknown
 from handsim.files import load_npz, save_npz, whole
-from handsim.hands.robot_hand import SIDES, Side
+from handsim.hands.robot_hand import SIDES, RobotHand, Side
 from handsim.poses import interpolate_poses
 
 KIND, SCHEMA = "joint_trajectory", 1
@@ -146,6 +146,43 @@ class JointTrajectory:
             tuple(header["joint_names"]),
             **{name: arrays[name] for name in names},
         )
+
+
+def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float) -> JointTrajectory:
+    """`trajectory` at `control_rate` [Hz] from time 0, its columns in the order of `hand`.
+
+    A trajectory that has this rate already keeps its frames as they are.
+
+    Raises:
+        InputError: it is for another hand, or has fewer than two frames at that rate.
+    """
+    if (trajectory.hand, trajectory.side) != (hand.name, hand.side):
+        raise InputError(
+            f"The trajectory is for the {trajectory.side} hand {trajectory.hand!r}, expected the "
+            f"{hand.side} hand {hand.name!r}."
+        )
+    if sorted(trajectory.joint_names) != sorted(hand.joint_names):
+        raise InputError(
+            f"The trajectory has the joints {', '.join(trajectory.joint_names)}; expected those of "
+            f"{hand.name!r}: {', '.join(hand.joint_names)}."
+        )
+    if len(trajectory) < 2:
+        raise InputError(f"The trajectory has {len(trajectory)} frame, expected at least two.")
+    elapsed = trajectory.times - trajectory.times[0]
+    if np.abs(elapsed * control_rate - np.arange(len(elapsed))).max() > 1e-3:
+        trajectory = trajectory.resample(control_rate)
+    if len(trajectory) < 2:
+        raise InputError(
+            f"The trajectory lasts {elapsed[-1]:g} s, expected at least one step at "
+            f"{control_rate:g} Hz."
+        )
+    order = [trajectory.joint_names.index(name) for name in hand.joint_names]
+    return replace(
+        trajectory,
+        joint_names=hand.joint_names,
+        times=np.arange(len(trajectory)) / control_rate,
+        qpos=trajectory.qpos[:, order],
+    )
 
 
 def require_texts(**values: Sequence[object]) -> None:

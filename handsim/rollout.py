@@ -16,6 +16,7 @@ from handsim.joint_trajectory import JointTrajectory, require_numbers, require_t
 
 KIND, SCHEMA = "rollout", 1
 REFERENCE_QPOS, REFERENCE_WRIST = "reference_qpos", "reference_wrist"
+OBJECT_PATH = "object_path"
 
 _GROUPS = ("observations", "info", "annotations", "frames")
 _RANKS = {"times": 1, "actions": 2, "rewards": 1, "states": 2, "terminated": 1, "truncated": 1}

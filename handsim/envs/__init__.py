@@ -4,19 +4,26 @@ from functools import partial
 
 import gymnasium
 
+from handsim.envs.grasp import GraspEnv
 from handsim.envs.hand_env import HandEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
-TRACK = "handsim/Track-v0"
+TRACK, GRASP = "handsim/Track-v0", "handsim/Grasp-v0"
 
 # Gymnasium can write an environment's spec down only if its entry points are names.
 track_vector = partial(threaded, TrackEnv)
+grasp_vector = partial(threaded, GraspEnv)
 
 gymnasium.register(
     id=TRACK,
     entry_point="handsim.envs.track:TrackEnv",
     vector_entry_point="handsim.envs:track_vector",
 )
+gymnasium.register(
+    id=GRASP,
+    entry_point="handsim.envs.grasp:GraspEnv",
+    vector_entry_point="handsim.envs:grasp_vector",
+)
 
-__all__ = ["TRACK", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]
+__all__ = ["GRASP", "TRACK", "GraspEnv", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]

@@ -1,7 +1,6 @@
 """TrackEnv: follow a joint trajectory."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,9 @@ from handsim.envs.step_parts import placing, tracking
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
-from handsim.joint_trajectory import JointTrajectory
+from handsim.joint_trajectory import JointTrajectory, conformed
 from handsim.poses import IDENTITY_POSE, interpolate_poses
+from handsim.rollout import REFERENCE_QPOS, REFERENCE_WRIST
 from handsim.scene import build_scene, timestep_at
 from handsim.wrist import WRIST_LAG
 
@@ -41,7 +41,6 @@ class TrackEnv(HandEnv):
 
     Attributes:
         reference: the trajectory at the control rate, columns in the hand's order.
-        steps: steps of an episode.
         settings: the arguments, next to the trajectory, that make an environment like this one.
     """
 
@@ -123,6 +122,14 @@ class TrackEnv(HandEnv):
             "self_collision": self_collision,
         }
 
+    def commands(self, trajectory: JointTrajectory | None = None) -> Float[np.ndarray, "N nu"]:
+        """Targets that track a trajectory, by default the environment's."""
+        return super().commands(trajectory or self.reference)
+
+    def annotations(self) -> dict[str, np.ndarray]:
+        """What is tracked."""
+        return {REFERENCE_QPOS: self.reference.qpos, REFERENCE_WRIST: self.reference.wrist}
+
     def _aims(self) -> Observation:
         aims, joints = self._frames[min(self.frame, self.steps)].copy(), self.hand.nq
         return {
@@ -182,40 +189,3 @@ class TrackEnv(HandEnv):
         starts = np.arange((self.steps + 1) * self.substeps) / (rate * self.substeps)
         ahead = np.minimum(starts + WRIST_LAG, reference.times[-1])
         return self.scene.wrist.targets(interpolate_poses(ahead, reference.times, poses))
-
-
-def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float) -> JointTrajectory:
-    """`trajectory` at `control_rate` [Hz] from time 0, its columns in the order of `hand`.
-
-    A trajectory that has this rate already keeps its frames as they are.
-
-    Raises:
-        InputError: it is for another hand, or has fewer than two frames at that rate.
-    """
-    if (trajectory.hand, trajectory.side) != (hand.name, hand.side):
-        raise InputError(
-            f"The trajectory is for the {trajectory.side} hand {trajectory.hand!r}, expected the "
-            f"{hand.side} hand {hand.name!r}."
-        )
-    if sorted(trajectory.joint_names) != sorted(hand.joint_names):
-        raise InputError(
-            f"The trajectory has the joints {', '.join(trajectory.joint_names)}; expected those of "
-            f"{hand.name!r}: {', '.join(hand.joint_names)}."
-        )
-    if len(trajectory) < 2:
-        raise InputError(f"The trajectory has {len(trajectory)} frame, expected at least two.")
-    elapsed = trajectory.times - trajectory.times[0]
-    if np.abs(elapsed * control_rate - np.arange(len(elapsed))).max() > 1e-3:
-        trajectory = trajectory.resample(control_rate)
-    if len(trajectory) < 2:
-        raise InputError(
-            f"The trajectory lasts {elapsed[-1]:g} s, expected at least one step at "
-            f"{control_rate:g} Hz."
-        )
-    order = [trajectory.joint_names.index(name) for name in hand.joint_names]
-    return replace(
-        trajectory,
-        joint_names=hand.joint_names,
-        times=np.arange(len(trajectory)) / control_rate,
-        qpos=trajectory.qpos[:, order],
-    )

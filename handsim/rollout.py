@@ -15,7 +15,7 @@ from handsim.hands.robot_hand import SIDES, Side
 from handsim.joint_trajectory import JointTrajectory, require_numbers, require_texts
 
 KIND, SCHEMA = "rollout", 1
-REFERENCE_QPOS, REFERENCE_WRIST = "reference_qpos", "reference_wrist"
+REFERENCE_QPOS, REFERENCE_WRIST, TASK = "reference_qpos", "reference_wrist", "task"
 
 _GROUPS = ("observations", "info", "annotations", "frames")
 _RANKS = {"times": 1, "actions": 2, "rewards": 1, "states": 2, "terminated": 1, "truncated": 1}
@@ -37,7 +37,8 @@ class Rollout:
         annotations: whatever belongs to the frames, by name: the reference that was tracked, the
             human keypoints it came from.
         frames: pictures of the frames, by camera.
-        metadata: JSON: the environment and its arguments, seed, control rate, versions.
+        metadata: JSON: the environment and its arguments, seed, control rate, versions; as "task",
+            what is done, in words.
         model_xml: the simulated world as MJCF text.
 
     Raises:
@@ -80,6 +81,7 @@ class Rollout:
                     raise InputError(f"{group}: name {name!r}, expected one without '/'.")
                 length = steps if group == "info" else steps + 1
                 _require_length(f"{group}[{name!r}]", array, length)
+        require_texts(task=(self.task,))
         try:
             json.dumps(dict(self.metadata), allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -93,6 +95,11 @@ class Rollout:
     def qpos(self) -> Float[np.ndarray, "N1 nq"]:
         """Joint positions at the frames [rad]."""
         return self.observations["qpos"]
+
+    @property
+    def task(self) -> str:
+        """What is done, in words; "" when nobody said."""
+        return self.metadata.get(TASK, "")
 
     def achieved(self) -> JointTrajectory:
         """The motion the hand made."""

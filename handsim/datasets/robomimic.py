@@ -12,14 +12,15 @@ differ in the last bits from the one that was simulated, hence the versions in `
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from handsim.errors import InputError, OutputError
+from handsim.datasets.packs import Card, Packs
+from handsim.errors import FormatError, InputError, OutputError
 from handsim.files import replacing, whole
 from handsim.hdf5 import Hdf5
 from handsim.rollout import Rollout
@@ -28,60 +29,63 @@ SCHEMA = 1
 GYM_TYPE = 2
 """robomimic's number for a Gym environment."""
 _IMAGE = "_image"
+_PACKED, _DEMO = "episode.hdf5", "demo"
 
 
-def write(path: str | Path, rollouts: Sequence[Rollout]) -> None:
-    """Write `rollouts` as one HDF5 file.
+def pack(rollout: Rollout, folder: Path) -> None:
+    """Write a demo into an HDF5 file of its own.
 
     Raises:
-        InputError: there are none, they are not all of one environment, or an observation has a
-            name that would be read as a picture's.
+        InputError: an observation has a name that would be read as a picture's.
+    """
+    with h5py.File(folder / _PACKED, "w") as file:
+        _write_demo(file.create_group(_DEMO), rollout)
+
+
+def assemble(path: Path, packs: Packs) -> None:
+    """Copy the demos into one HDF5 file, as they are stored.
+
+    Raises:
         OutputError: `path` cannot be written or does not end in .hdf5 or .h5.
     """
-    if Path(path).suffix.lower() not in (".hdf5", ".h5"):
+    if path.suffix.lower() not in (".hdf5", ".h5"):
         raise OutputError(f"Cannot write {path}: expected a name that ends in .hdf5 or .h5.")
-    env_args = _common_env_args(rollouts)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         data = file.create_group("data")
-        data.attrs["total"] = sum(len(rollout) for rollout in rollouts)
-        data.attrs["env_args"] = json.dumps(env_args, sort_keys=True)
-        names = [f"demo_{i}" for i in range(len(rollouts))]
-        for name, rollout in zip(names, rollouts, strict=True):
-            _write_demo(data.create_group(name), rollout)
+        data.attrs["total"] = packs.common.steps
+        data.attrs["env_args"] = json.dumps(_env_args(packs.common), sort_keys=True)
+        names = [f"demo_{i}" for i in range(len(packs))]
+        for name, (folder, _) in zip(names, packs, strict=True):
+            with h5py.File(folder / _PACKED, "r") as packed:
+                packed.copy(_DEMO, data, name=name)
         file.create_dataset("mask/train", data=np.array(names, dtype="S"))
 
 
-def read(path: str | Path) -> list[Rollout]:
-    """Read what `write` wrote.
+def episodes(path: Path) -> Iterator[Rollout]:
+    """Read what `assemble` wrote.
 
     Raises:
         MissingFileError: there is no such file.
         FormatError: it is not HDF5, not of this layout, or another program wrote it.
     """
-    with Hdf5(path) as file, whole(path, "robomimic file written by handsim"):
-        demos = sorted(file.names("data"), key=lambda name: int(name.removeprefix("demo_")))
-        return [_read_demo(file, f"data/{name}") for name in demos]
+    index, more = 0, True
+    while more:
+        # Opened for each: what a file may unpack to is meant for one episode.
+        with Hdf5(path) as file, whole(path, "robomimic file written by handsim"):
+            if index == 0 and "data/demo_0" not in file:
+                raise FormatError(f"{path} has no data/demo_0, expected a robomimic file.")
+            rollout = _read_demo(file, f"data/demo_{index}")
+            index += 1
+            more = f"data/demo_{index}" in file
+        yield rollout
 
 
-def _common_env_args(rollouts: Sequence[Rollout]) -> dict[str, Any]:
-    if not rollouts:
-        raise InputError("rollouts: none, expected at least one.")
-    args = [_env_args(rollout) for rollout in rollouts]
-    for i, other in enumerate(args):
-        if other != args[0]:
-            raise InputError(
-                f"rollouts[{i}] is of the environment {other}, expected that of rollouts[0], "
-                f"{args[0]}: a robomimic file holds one environment."
-            )
-    return args[0]
-
-
-def _env_args(rollout: Rollout) -> dict[str, Any]:
-    hand = {"hand": rollout.hand, "side": rollout.side}
+def _env_args(common: Card) -> dict[str, Any]:
+    hand = {"hand": common.hand, "side": common.side}
     return {
-        "env_name": rollout.metadata.get("env_id"),
+        "env_name": common.env_id or None,
         "env_type": GYM_TYPE,
-        "env_kwargs": {**rollout.metadata.get("env_kwargs", {}), **hand},
+        "env_kwargs": {**common.env_kwargs, **hand},
     }
 
 

@@ -71,7 +71,7 @@ def test_the_layout_is_robomimics(path):
 
 
 def test_rollouts_of_two_environments_do_not_share_a_file(path):
-    with pytest.raises(InputError, match=r"rollouts\[1\].*holds one environment"):
+    with pytest.raises(InputError, match=r"rollouts\[1\].*is of one environment"):
         datasets.write("robomimic", path, [rollout(), rollout(hand="other")])
     with pytest.raises(InputError, match="at least one"):
         datasets.write("robomimic", path, [])

@@ -82,7 +82,7 @@ def test_a_failed_write_leaves_the_old_file(path):
     datasets.write("robomimic", path, [rollout()])
     before = path.read_bytes()
     named_like_a_picture = rollout(observations={"front_image": np.zeros((5, 2))})
-    with pytest.raises(InputError, match="not ending in '_image'"):
+    with pytest.raises(InputError, match="'front_image' is taken"):
         datasets.write("robomimic", path, [named_like_a_picture])
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -108,5 +108,5 @@ def test_what_is_refused(path):
         datasets.read("robomimic", path)
     with h5py.File(path, "w") as file:
         file.create_group("data/demo_0").attrs["num_samples"] = 3
-    with pytest.raises(FormatError, match="handsim"):
+    with pytest.raises(FormatError, match="no dataset 'data/demo_0/states'"):
         datasets.read("robomimic", path)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from handsim.datasets.packs import CARD, Packs, card_of, write_card
-from handsim.errors import HandsimError, MissingExtraError, OutputError, unknown
+from handsim.errors import HandsimError, InputError, MissingExtraError, OutputError, unknown
 from handsim.files import replacing_folder
 from handsim.rollout import Rollout
 
@@ -35,6 +35,8 @@ def pack(format: str, rollout: Rollout, folder: str | Path) -> None:
         OutputError: `folder` cannot be written, or is there and is no pack.
     """
     module = _module(format)
+    if not len(rollout):
+        raise InputError("rollout: an episode of no steps, expected at least one.")
     with _writing(folder), replacing_folder(folder, CARD) as temporary:
         module.pack(rollout, temporary)
         write_card(temporary, format, card_of(rollout))

@@ -203,8 +203,11 @@ def test_rollouts_that_do_not_go_together(format, path, changes, message):
 
 
 def test_no_rollouts(format, path):
-    with pytest.raises(InputError, match="at least one"):
-        datasets.write(format, path, iter([]))
+    nothing = {name: getattr(planted(), name)[:0] for name in ("actions", "rewards", "terminated")}
+    still = rollout(0, **nothing, truncated=np.zeros(0, dtype=bool))
+    for none in (iter([]), [still]):
+        with pytest.raises(InputError, match="at least one"):
+            datasets.write(format, path, none)
     assert not list(path.parent.iterdir())
 
 

@@ -25,13 +25,14 @@ from handsim.randomization import NOISE_KEY, Randomization, noisy
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
 from handsim.stage import CAMERAS
+from handsim.tip_targets import TipTargets
 from handsim.variation import Variation
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
 
 RENDER_MODES = ("rgb_array",)
-CONTROLS = ("joints", "delta")
+CONTROLS = ("joints", "delta", "tips")
 IMAGE = "image_"
 """What the name of an observed picture starts with; the camera's name follows."""
 
@@ -94,7 +95,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             control_rate: steps a second [Hz].
             substeps: physics steps in one step.
             control: one of `CONTROLS`. "joints": an action is the targets, its ends the ends of
-                their ranges. "delta": an action moves the targets.
+                their ranges. "delta": an action moves the targets. "tips": an action places the
+                fingertips in the palm frame.
             wrist_range: ends of the wrist's coordinates where they are part of the action.
             cameras: which of the scene's cameras to observe.
             render_mode: "rgb_array" or None.
@@ -323,6 +325,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             speed = np.concatenate([[MAX_WRIST_SPEED] * 3, [MAX_WRIST_TURN] * 3, speed])
         if mode == "delta":
             return DeltaTargets(low, high, speed / self.control_rate)
+        if mode == "tips":
+            return TipTargets(low, high, self.hand)
         return JointTargets(low, high)
 
     def _spaces(self) -> dict[str, spaces.Space[Any]]:

@@ -4,6 +4,7 @@ from functools import partial
 
 import gymnasium
 
+from handsim.envs.dm_view import DmEnvironment, dm_environment
 from handsim.envs.hand_env import HandEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
@@ -19,4 +20,11 @@ gymnasium.register(
     vector_entry_point="handsim.envs:track_vector",
 )
 
-__all__ = ["TRACK", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]
+__all__ = [
+    "TRACK",
+    "DmEnvironment",
+    "HandEnv",
+    "ThreadedVectorEnv",
+    "TrackEnv",
+    "dm_environment",
+]

@@ -149,6 +149,7 @@ def _metadata(env: gymnasium.Env, hand_env: HandEnv, seed: int | None) -> dict[s
         "control_rate": hand_env.control_rate,
         "timestep": hand_env.scene.model.opt.timestep,
         "seed": seed,
+        "randomization": hand_env.drawn,
         "fingers": list(hand_env.hand.fingers),
         "actuator_names": list(hand_env.hand.actuator_names),
         "versions": {"handsim": _own_version(), "mujoco": mujoco.__version__},

@@ -4,6 +4,7 @@ from functools import partial
 
 import gymnasium
 
+from handsim.envs.dm_view import DmEnvironment, dm_environment
 from handsim.envs.grasp import GraspEnv
 from handsim.envs.hand_env import HandEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
@@ -26,4 +27,13 @@ gymnasium.register(
     vector_entry_point="handsim.envs:grasp_vector",
 )
 
-__all__ = ["GRASP", "TRACK", "GraspEnv", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]
+__all__ = [
+    "GRASP",
+    "TRACK",
+    "DmEnvironment",
+    "GraspEnv",
+    "HandEnv",
+    "ThreadedVectorEnv",
+    "TrackEnv",
+    "dm_environment",
+]

@@ -46,3 +46,12 @@ def test_distances_are_lengths():
 @given(st.dictionaries(st.text(min_size=1), st.floats(0, 1), min_size=1))
 def test_the_total_is_between_the_least_and_the_best(terms):
     assert min(terms.values()) - 1e-12 <= rewards.total(terms) <= max(terms.values()) + 1e-12
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3))
+def test_progress_is_in_bounds_monotone_and_pays_nothing_for_going_to_and_fro(gained, other):
+    low, high = sorted([rewards.progress(gained, 1.0), rewards.progress(other, 1.0)])
+    assert 0 <= low <= high <= 1
+    assert (rewards.progress(gained, 1.0) - rewards.progress(other, 1.0)) * (gained - other) >= 0
+    there_and_back = rewards.progress(gained, 1.0) + rewards.progress(-gained, 1.0)
+    assert there_and_back == pytest.approx(1.0)

@@ -7,15 +7,23 @@ import gymnasium
 from handsim.envs.dm_view import DmEnvironment, dm_environment
 from handsim.envs.grasp import GraspEnv
 from handsim.envs.hand_env import HandEnv
+from handsim.envs.reorient import ReorientEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
 TRACK, GRASP = "handsim/Track-v0", "handsim/Grasp-v0"
+REORIENT = "handsim/Reorient-v0"
 
 # Gymnasium can write an environment's spec down only if its entry points are names.
+reorient_vector = partial(threaded, ReorientEnv)
 track_vector = partial(threaded, TrackEnv)
 grasp_vector = partial(threaded, GraspEnv)
 
+gymnasium.register(
+    id=REORIENT,
+    entry_point="handsim.envs.reorient:ReorientEnv",
+    vector_entry_point="handsim.envs:reorient_vector",
+)
 gymnasium.register(
     id=TRACK,
     entry_point="handsim.envs.track:TrackEnv",
@@ -29,10 +37,12 @@ gymnasium.register(
 
 __all__ = [
     "GRASP",
+    "REORIENT",
     "TRACK",
     "DmEnvironment",
     "GraspEnv",
     "HandEnv",
+    "ReorientEnv",
     "ThreadedVectorEnv",
     "TrackEnv",
     "dm_environment",

@@ -2,12 +2,15 @@
 
 from functools import cache
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
 import handsim
 from handsim.envs import GRASP, REORIENT, TRACK, GraspEnv, HandEnv, ReorientEnv, TrackEnv
 from handsim.envs.hand_env import CONTROLS
+from handsim.grasps import plan_grasp
+from handsim.objects import load_object
 from handsim.wrist import WRISTS
 from tests.hands import hand
 from tests.motions import motion
@@ -44,11 +47,17 @@ FEW = [
 """One for each environment and kind of wrist."""
 
 
+_planned = cache(plan_grasp)
+_object = cache(load_object)
+
+
 @cache
 def environment(case: Case, copy: int = 0) -> HandEnv:
     """One environment for all tests that ask for the same copy."""
     robot = hand(case.hand, case.side)
     kwargs = {"wrist": case.wrist, "control": case.control, "width": 64, "height": 48}
+    if case.env == GRASP:
+        kwargs["object"] = _object("box")
     return make(case.env, robot, **kwargs)
 
 
@@ -57,7 +66,8 @@ def make(env: str, robot: handsim.RobotHand | str, **kwargs) -> HandEnv:
     if env == TRACK:
         tracked = robot if isinstance(robot, handsim.RobotHand) else hand(handsim.hand_names()[0])
         return TrackEnv(robot, motion(tracked), **kwargs)
-    return (GraspEnv if env == GRASP else ReorientEnv)(robot, **kwargs)
+    with patch("handsim.envs.grasp.plan_grasp", _planned):
+        return (GraspEnv if env == GRASP else ReorientEnv)(robot, **kwargs)
 
 
 class Step(NamedTuple):
@@ -69,32 +79,38 @@ class Step(NamedTuple):
     truncated: bool
     info: dict
     state: np.ndarray
+    warnings: int
+
+
+def step_of(env: HandEnv, *returned) -> Step:
+    """A step that has just been taken, or an episode that has just begun."""
+    return Step(*returned, env.get_state(), int(env.data.warning.number.sum()))
 
 
 def play(env: HandEnv, actions: np.ndarray, seed: int | None = SEED) -> list[Step]:
     """An episode and, where it ends, those after it."""
     observation, info = env.reset(seed=seed)
-    steps = [Step(observation, 0.0, False, False, info, env.get_state())]
+    steps = [step_of(env, observation, 0.0, False, False, info)]
     for action in actions:
         if steps[-1].terminated or steps[-1].truncated:
             observation, info = env.reset()
-            steps.append(Step(observation, 0.0, False, False, info, env.get_state()))
+            steps.append(step_of(env, observation, 0.0, False, False, info))
         else:
-            steps.append(Step(*env.step(action), env.get_state()))
+            steps.append(step_of(env, *env.step(action)))
     return steps
 
 
-def random_actions(env: HandEnv, count: int) -> np.ndarray:
+def random_actions(env: HandEnv, count: int = 60) -> np.ndarray:
     """As a policy that knows nothing: even in the action space."""
     low, high = env.action_space.low, env.action_space.high
     return np.random.default_rng(SEED).uniform(low, high, (count, *low.shape))
 
 
 @cache
-def played(case: Case, count: int = 200) -> list[Step]:
+def played(case: Case) -> list[Step]:
     """What `environment(case)` did under random actions."""
     env = environment(case)
-    return play(env, random_actions(env, count))
+    return play(env, random_actions(env))
 
 
 def assert_same(one: object, other: object) -> None:

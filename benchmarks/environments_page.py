@@ -6,18 +6,26 @@ writes it anew; a test makes sure that it is up to date.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import handsim
-from handsim.envs import HandEnv, TrackEnv, action_table, joint_table, observation_table
+from handsim.envs import (
+    HandEnv,
+    ReorientEnv,
+    TrackEnv,
+    action_table,
+    joint_table,
+    observation_table,
+)
 from handsim.envs.hand_env import CONTROLS
 from handsim.poses import IDENTITY_POSE
 
 PAGE = Path(__file__).parents[1] / "docs" / "environments.md"
-HAND = "ability"
+HAND, RATE = "ability", 30.0
 _ABOUT = {
     "joints": "Targets of the actuators.",
     "delta": "Changes of the targets in a step of 1/30 s, which stay within their ranges.",
@@ -31,7 +39,10 @@ def track(hand: handsim.RobotHand, **kwargs: Any) -> TrackEnv:
     return TrackEnv(hand, _at_rest(hand), **kwargs)
 
 
-ENVIRONMENTS: Mapping[str, Callable[..., HandEnv]] = {handsim.envs.TRACK: track}
+ENVIRONMENTS: Mapping[str, Callable[..., HandEnv]] = {
+    handsim.envs.TRACK: track,
+    handsim.envs.REORIENT: partial(ReorientEnv, control_rate=RATE),
+}
 
 
 def page() -> str:
@@ -59,7 +70,7 @@ def _at_rest(hand: handsim.RobotHand) -> handsim.JointTrajectory:
         hand=hand.name,
         side=hand.side,
         joint_names=hand.joint_names,
-        times=np.arange(31) / 30.0,
+        times=np.arange(31) / RATE,
         qpos=np.tile(hand.neutral, (31, 1)),
         wrist=np.tile(IDENTITY_POSE, (31, 1)),
         valid=np.ones(31, dtype=bool),

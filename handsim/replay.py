@@ -12,7 +12,7 @@ from jaxtyping import Float
 from handsim.envs.track import TrackEnv, conformed
 from handsim.errors import InputError
 from handsim.joint_trajectory import JointTrajectory
-from handsim.rollout import REFERENCE_QPOS, REFERENCE_WRIST, Rollout
+from handsim.rollout import REFERENCE_QPOS, REFERENCE_TIPS, REFERENCE_WRIST, Rollout
 
 
 def replay(
@@ -70,6 +70,8 @@ def perform(
         REFERENCE_QPOS: track.reference.qpos,
         REFERENCE_WRIST: track.reference.wrist,
     }
+    if track.free:
+        kept[REFERENCE_TIPS] = track.target_tips
     for name, array in kept.items():
         if np.ndim(array) == 0 or len(array) not in (track.steps + 1, len(actions) + 1):
             raise InputError(

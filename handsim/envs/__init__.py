@@ -7,6 +7,7 @@ import gymnasium
 from handsim.envs.dm_view import DmEnvironment, dm_environment
 from handsim.envs.hand_env import HandEnv
 from handsim.envs.reorient import ReorientEnv
+from handsim.envs.tables import action_table, describe, joint_table, observation_table
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
@@ -36,5 +37,9 @@ __all__ = [
     "ReorientEnv",
     "ThreadedVectorEnv",
     "TrackEnv",
+    "action_table",
+    "describe",
     "dm_environment",
+    "joint_table",
+    "observation_table",
 ]

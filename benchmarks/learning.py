@@ -36,8 +36,22 @@ EVALUATION_SEEDS = {"track": (1000,), "reorient": tuple(range(1000, 1020))}
 """Track-v0 knows no chance: one episode tells all."""
 CLIP = 5.0
 SETTINGS: dict[str, dict[str, Any]] = {
-    "track": {"gamma": 0.9, "n_steps": 256, "batch_size": 256, "n_epochs": 10},
-    "reorient": {"gamma": 0.98, "n_steps": 256, "batch_size": 512, "n_epochs": 8},
+    "track": {
+        "gamma": 0.5,
+        "gae_lambda": 0.8,
+        "n_steps": 64,
+        "batch_size": 128,
+        "n_epochs": 10,
+        "learning_rate": 1e-3,
+    },
+    "reorient": {
+        "gamma": 0.95,
+        "gae_lambda": 0.9,
+        "n_steps": 128,
+        "batch_size": 256,
+        "n_epochs": 6,
+        "learning_rate": 1e-3,
+    },
 }
 NETWORK = {"log_std_init": -1.0, "net_arch": [128, 128]}
 

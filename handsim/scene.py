@@ -5,7 +5,6 @@ and a cylinder with seven hands: an elliptic friction cone with ``impratio`` 10 
 iterations at a step of 1/480 s neither creeps nor jitters; MuJoCo's defaults creep by millimetres.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mujoco
@@ -15,8 +14,8 @@ from jaxtyping import Float
 from handsim.errors import InputError, unknown
 from handsim.hands.capsules import touching_body
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
-from handsim.objects import SceneObject
 from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
+from handsim.scene_object import SceneObject
 from handsim.stage import (
     HUMAN_SPHERE,
     add_cameras,
@@ -36,10 +35,6 @@ OBJECT, GOAL, TABLE, GROUND = "object", "goal", "table", "ground"
 GOAL_GROUP = 1
 """The geom group of the image that shows where an object is to go."""
 
-_PALM_SENSORS = {
-    "palm_position": mujoco.mjtSensor.mjSENS_FRAMEPOS,
-    "palm_orientation": mujoco.mjtSensor.mjSENS_FRAMEQUAT,
-}
 _NET_FORCE = 3
 """MuJoCo's code for a contact sensor that adds all forces up."""
 _COORDINATES = len(COORDINATES)
@@ -57,9 +52,10 @@ class Scene:
         xml: the world as MJCF text; a model compiled from it may differ in the last bits.
         wrist: what carries the hand.
         object: what stands in the world beside the hand, or None.
-        qpos_ids, dof_ids, ctrl_ids: where the hand's joints and actuators are in qpos, qvel, ctrl.
+        qpos_ids, dof_ids, ctrl_ids: where the hand's joints and actuators are in qpos, qvel, ctrl;
+            the joints follow each other.
         palm_id, tip_ids: the sites of the palm frame and of the fingertips.
-        sensors: where the scene's own sensors are in sensordata, by name.
+        touch_ids: where the sensors of the fingertips' contacts are in sensordata.
         object_qpos, object_dofs: where the object's free joint is in qpos and qvel.
         goal_id: the mocap body that shows where the object is to go, or None.
         notes: where in userdata a task keeps numbers of its own, which are part of the state.
@@ -75,7 +71,7 @@ class Scene:
     ctrl_ids: np.ndarray
     palm_id: int
     tip_ids: np.ndarray
-    sensors: Mapping[str, slice]
+    touch_ids: slice
     object_qpos: slice
     object_dofs: slice
     goal_id: int | None
@@ -99,6 +95,7 @@ class Scene:
         mujoco.mj_resetData(self.model, data)
         data.qpos[self.qpos_ids] = qpos
         data.ctrl[self.ctrl_ids] = self.hand.ctrl_from_qpos(qpos)
+        self._hold(data)
         self.wrist.place(data, wrist)
         if self.wrist.kind != "fixed":
             data.userdata[:_COORDINATES] = self.wrist.coordinates(wrist[None])[0]
@@ -106,6 +103,18 @@ class Scene:
             data.qpos[self.object_qpos] = object_pose
         mujoco.mj_forward(self.model, data)
         self.update(data)
+
+    @property
+    def longest_latency(self) -> float:
+        """Up to what ``actuator_delay`` may be set for the hand's actuators [s]."""
+        samples = self.model.actuator_history[self.ctrl_ids, 0]
+        return max(0, int(samples.min()) - 1) * self.model.opt.timestep
+
+    def _hold(self, data: mujoco.MjData) -> None:
+        """Make actuators that act late believe that their targets have always been these."""
+        for actuator in self.ctrl_ids[self.model.actuator_history[self.ctrl_ids, 0] > 0]:
+            samples = np.full(self.model.actuator_history[actuator, 0], data.ctrl[actuator])
+            mujoco.mj_initCtrlHistory(self.model, data, actuator, None, samples)
 
     def show_goal(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Move the goal's image to `pose`."""
@@ -126,22 +135,25 @@ class Scene:
 
     def palm(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
         """The palm frame in the world: x y z [m], qw qx qy qz with qw ≥ 0."""
-        pose = data.sensordata[self.sensors["palm"]].copy()
-        if pose[3] < 0:
-            pose[3:] *= -1.0
-        return pose
+        quat = np.empty(4)
+        mujoco.mju_mat2Quat(quat, data.site_xmat[self.palm_id])
+        return np.concatenate([data.site_xpos[self.palm_id], np.copysign(1.0, quat[0]) * quat])
 
     def tips(self, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
         """The fingertips in the palm frame [m]."""
-        return data.sensordata[self.sensors["tips"]].reshape(-1, 3).copy()
+        rotation = data.site_xmat[self.palm_id].reshape(3, 3)
+        return (data.site_xpos[self.tip_ids] - data.site_xpos[self.palm_id]) @ rotation
 
     def touch(self, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
         """The net contact force on the last link of each finger, in the palm frame [N].
 
         It is that of the last physics step.
         """
-        forces = data.userdata[_COORDINATES : self.notes.start].reshape(-1, 3)
-        return forces @ data.site_xmat[self.palm_id].reshape(3, 3)
+        return self.forces(data).reshape(-1, 3) @ data.site_xmat[self.palm_id].reshape(3, 3)
+
+    def forces(self, data: mujoco.MjData) -> Float[np.ndarray, " F3"]:
+        """What `touch` returns, in the world's frame and in a row."""
+        return data.userdata[_COORDINATES : self.notes.start]
 
     def object_pose(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
         """The object in the world: x y z [m], qw qx qy qz."""
@@ -167,14 +179,8 @@ class Scene:
         step, which a state alone does not tell; they are kept in it as ``userdata``.
         """
         mujoco.mj_kinematics(self.model, data)
-        mujoco.mj_sensorPos(self.model, data)
         # The sensor tells the force that its body exerts.
-        data.userdata[_COORDINATES : self.notes.start] = -data.sensordata[self.sensors["touch"]]
-
-    def restore(self, data: mujoco.MjData) -> None:
-        """Bring poses up to date after a state was written into `data`."""
-        mujoco.mj_kinematics(self.model, data)
-        mujoco.mj_sensorPos(self.model, data)
+        np.negative(data.sensordata[self.touch_ids], out=self.forces(data))
 
 
 def build_scene(
@@ -189,6 +195,7 @@ def build_scene(
     margin: float = 1.1,
     marked: bool = False,
     notes: int = 0,
+    longest_latency: float = 0.0,
 ) -> Scene:
     """A world with `hand` in it, perhaps an object, lights and the cameras `CAMERAS`.
 
@@ -214,6 +221,8 @@ def build_scene(
         marked: whether knobs on the object and its image, red, green and blue, show where their
             axes x, y and z point; they have no mass and touch nothing.
         notes: how many numbers of its own a task keeps in the state.
+        longest_latency: up to what the model's ``actuator_delay`` may be set for the hand's
+            actuators [s]; it is 0 at first.
 
     Raises:
         UnknownNameError: there is no such kind of wrist.
@@ -232,7 +241,8 @@ def build_scene(
     set_look(spec)
     body = add_wrist(spec, wrist, palm, hand)
     _attach(spec, body, hand, self_collision)
-    _add_sensors(spec, hand)
+    _allow_latency(spec, hand, int(np.ceil(longest_latency / timestep)))
+    _add_touch(spec, hand)
     add_cameras(body, hand.side, *bounding_sphere(hand), margin, table is not None)
     if table is not None:
         _add_table(spec, table)
@@ -303,6 +313,12 @@ def _attach(
     spec.attach(child, frame=wrist.add_frame(pos=mount[:3], quat=mount[3:]), prefix="")
 
 
+def _allow_latency(spec: mujoco.MjSpec, hand: RobotHand, steps: int) -> None:
+    """Let the hand's actuators remember their targets for so many physics steps."""
+    for name in hand.actuator_names:
+        spec.actuator(name).nsample = steps + 1 if steps else 0
+
+
 def _set_grasp_contact(geom: mujoco.MjsGeom) -> None:
     geom.condim = 4
     geom.friction = [1.0, 0.005, 1e-4]
@@ -331,6 +347,8 @@ def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float, marked:
         _set_grasp_contact(geom)
         geom.friction[0] = object.friction
     goal = spec.worldbody.add_body(name=GOAL, mocap=True, pos=[0, 0, height])
+    # MuJoCo would put the centre of a body without mass elsewhere than in the body.
+    goal.explicitinertial, goal.mass, goal.ipos = True, 0.0, [0, 0, 0]
     for geom in object.add_geoms(spec, goal):
         geom.contype = geom.conaffinity = 0
         geom.mass, geom.group = 0.0, GOAL_GROUP
@@ -351,35 +369,13 @@ def _add_marks(body: mujoco.MjsBody, size: tuple[float, float, float]) -> None:
         knob.mass, knob.contype, knob.conaffinity, knob.group = 0.0, 0, 0, GOAL_GROUP
 
 
-def _add_sensors(spec: mujoco.MjSpec, hand: RobotHand) -> None:
-    """Palm and fingertips, and the net contact force on the last link of each finger."""
-    site = mujoco.mjtObj.mjOBJ_SITE
-    for quantity, kind in _PALM_SENSORS.items():
-        spec.add_sensor(name=f"scene/{quantity}", type=kind, objtype=site, objname=PALM_SITE)
-    for finger in hand.fingers:
-        tip = spec.add_sensor(name=f"scene/{finger}_tip", type=mujoco.mjtSensor.mjSENS_FRAMEPOS)
-        tip.objtype, tip.objname = site, f"{finger}_tip"
-        tip.reftype, tip.refname = site, PALM_SITE
+def _add_touch(spec: mujoco.MjSpec, hand: RobotHand) -> None:
+    """Sensors of the net contact force on the last link of each finger."""
     for finger in hand.fingers:
         touch = spec.add_sensor(name=f"scene/{finger}_touch")
         touch.type, touch.objtype = mujoco.mjtSensor.mjSENS_CONTACT, mujoco.mjtObj.mjOBJ_BODY
         touch.objname = hand.model.body(touching_body(hand.model, finger)).name
         touch.intprm = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), _NET_FORCE, 1]
-
-
-def _sensors(model: mujoco.MjModel, hand: RobotHand) -> dict[str, slice]:
-    """Where the sensors are: those of a kind follow each other."""
-    thumb, last = hand.fingers[0], hand.fingers[-1]
-    ends = {
-        "palm": ("palm_position", "palm_orientation"),
-        "tips": (f"{thumb}_tip", f"{last}_tip"),
-        "touch": (f"{thumb}_touch", f"{last}_touch"),
-    }
-    found = {}
-    for name, (first, final) in ends.items():
-        start, end = model.sensor(f"scene/{first}"), model.sensor(f"scene/{final}")
-        found[name] = slice(int(start.adr[0]), int(end.adr[0] + end.dim[0]))
-    return found
 
 
 def _compiled(
@@ -394,6 +390,7 @@ def _compiled(
     spec.nuserdata = first_note + notes
     model = spec.compile()
     joints = [model.joint(name) for name in hand.joint_names]
+    touch = int(model.sensor(f"scene/{hand.fingers[0]}_touch").adr[0])
     qpos, dof = (0, 0) if object is None else _addresses(model, OBJECT)
     return Scene(
         hand=hand,
@@ -406,7 +403,7 @@ def _compiled(
         ctrl_ids=np.array([model.actuator(name).id for name in hand.actuator_names]),
         palm_id=model.site(PALM_SITE).id,
         tip_ids=np.array([model.site(f"{finger}_tip").id for finger in hand.fingers]),
-        sensors=_sensors(model, hand),
+        touch_ids=slice(touch, touch + 3 * len(hand.fingers)),
         object_qpos=slice(qpos, qpos + 7 if object else qpos),
         object_dofs=slice(dof, dof + 6 if object else dof),
         goal_id=int(model.body(GOAL).mocapid[0]) if object else None,

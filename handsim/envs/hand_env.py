@@ -1,8 +1,7 @@
 """HandEnv: what every environment with a hand in it shares."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -20,25 +19,29 @@ from handsim.control import (
     DeltaTargets,
     JointTargets,
 )
+from handsim.envs.step_parts import bounded, see_hand
 from handsim.errors import InputError, unknown
+from handsim.randomization import NOISE_KEY, Randomization, noisy
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
 from handsim.stage import CAMERAS
+from handsim.tip_targets import TipTargets
+from handsim.variation import Variation
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
 
 RENDER_MODES = ("rgb_array",)
-CONTROLS = ("joints", "delta")
+CONTROLS = ("joints", "delta", "tips")
 IMAGE = "image_"
 """What the name of an observed picture starts with; the camera's name follows."""
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-_BAD_STATE = [
-    int(mujoco.mjtWarning.mjWARN_BADQPOS),
-    int(mujoco.mjtWarning.mjWARN_BADQVEL),
-    int(mujoco.mjtWarning.mjWARN_BADQACC),
-]
+_BAD_STATE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 _FAR = mujoco.mjMAXVAL
 """MuJoCo calls a state beyond this unstable."""
 
@@ -51,16 +54,20 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
     targets of the hand are set at once; those of the wrist move evenly over the control step.
 
     A subclass says how an episode begins, what it shows, how it is judged and when it is over. All
-    that the next step depends on is MuJoCo's state.
+    that the next step depends on is MuJoCo's state and, where episodes differ by domain
+    randomization, what this one has `drawn`.
 
     Attributes:
-        scene: the hand in its world.
+        scene: the hand in its world, with the object as it is in this episode.
         data: the state; read it, and write it through `set_state` only.
         control: how actions are read.
         control_rate: steps a second [Hz].
         substeps: physics steps in one step.
         frame: steps since the start of the episode.
         cameras: cameras whose pictures are part of the observation.
+        seen: the hand as it was last observed, see `see_hand`.
+        randomization: what differs from episode to episode.
+        drawn: this episode's values of it, by name.
         settings: the arguments that make an environment like this one, as JSON can hold them.
     """
 
@@ -79,6 +86,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         camera: str = "front",
         width: int = 640,
         height: int = 480,
+        randomization: Randomization | Mapping[str, Any] | None = None,
     ):
         """Set up spaces and state.
 
@@ -87,15 +95,19 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             control_rate: steps a second [Hz].
             substeps: physics steps in one step.
             control: one of `CONTROLS`. "joints": an action is the targets, its ends the ends of
-                their ranges. "delta": an action moves the targets.
+                their ranges. "delta": an action moves the targets. "tips": an action places the
+                fingertips in the palm frame.
             wrist_range: ends of the wrist's coordinates where they are part of the action.
             cameras: which of the scene's cameras to observe.
             render_mode: "rgb_array" or None.
             camera: what `render` shows.
             width, height: size of all pictures in pixels.
+            randomization: what differs from episode to episode, see `Randomization`; a latency
+                wants a scene built with that `longest_latency`.
 
         Raises:
             UnknownNameError: there is no such control, render mode or camera.
+            InputError: the scene has not what is to differ.
         """
         if render_mode not in (None, *RENDER_MODES):
             raise unknown("render mode", render_mode, RENDER_MODES)
@@ -109,20 +121,41 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.render_mode, self.camera, self.width, self.height = render_mode, camera, width, height
         self.cameras = tuple(cameras)
         self.settings: dict[str, Any] = {}
+        self.randomization = Randomization.of(randomization)
+        self.randomization.require_fit(scene)
+        self._variation = Variation(scene)
+        self.drawn: dict[str, float] = {}
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
         self._renderer: Renderer | None = None
+        self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
+        self._sights = self._what_is_seen()
+        self._palm = 2 * self.hand.nq + 3 * len(self.hand.fingers)
         self.action_space = spaces.Box(-1.0, 1.0, (self.control.size,), np.float64)
         self.observation_space = spaces.Dict(self._spaces())
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Begin an episode. `options` is not used."""
+        """Begin an episode.
+
+        Args:
+            seed: of all that is drawn at random, from now on.
+            options: under "randomization", the values of an earlier episode's
+                ``info["randomization"]``, which are then not drawn anew.
+
+        Returns:
+            Observation and info, the latter with the values drawn under "randomization".
+        """
         super().reset(seed=seed)
         self.frame = 0
+        self._vary((options or {}).get("randomization"))
         self._begin()
-        return self.observe(), self._judge()[1]
+        observation = self.observe()
+        info = self._judge()[1]
+        if self.drawn:
+            info["randomization"] = dict(self.drawn)
+        return observation, info
 
     def step(self, action: Float[np.ndarray, " a"]) -> tuple[Observation, float, bool, bool, Info]:
         """Hold the targets of `action`, clipped to [−1, 1], for one control step.
@@ -133,13 +166,13 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         Raises:
             InputError: `action` has the wrong shape or is not finite.
         """
-        bounded = np.minimum(np.maximum(self._checked(action), -1.0), 1.0)
-        self._simulate(self.control.command(bounded, self.command()))
+        self._simulate(self.control.command(self._bounded(action), self.command()))
         self.scene.update(self.data)
         self.frame += 1
+        observation = self.observe()
         reward, info = self._judge()
         terminated = self._unstable() or self._failed()
-        return self.observe(), reward, terminated, self._finished(), info
+        return observation, reward, terminated, self._finished(), info
 
     def command(self) -> Float[np.ndarray, " n"]:
         """The targets in force: the wrist's coordinates, where commanded, and the hand's ctrl."""
@@ -168,6 +201,9 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
     def set_state(self, state: Float[np.ndarray, " S"]) -> Observation:
         """Continue from what `get_state` returned, to the last bit; returns the observation.
 
+        What domain randomization has drawn stays: to continue another episode's state, `reset` to
+        its values first.
+
         Raises:
             InputError: `state` has the wrong shape.
         """
@@ -177,20 +213,22 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         for warning in self.data.warning:
             warning.number = 0
         mujoco.mj_setState(self.scene.model, self.data, state, _STATE)
-        self.scene.restore(self.data)
+        mujoco.mj_kinematics(self.scene.model, self.data)
         self.frame = round(self.data.time * self.control_rate)
         return self.observe()
 
     def observe(self) -> Observation:
         """The observation of the current state, in arrays of its own."""
         scene, data = self.scene, self.data
+        self.seen = seen = see_hand(*self._sights)
+        nq, palm, touch = self.hand.nq, self._palm, self._palm + 7
         observation: Observation = {
-            "qpos": data.qpos[scene.qpos_ids],
-            "qvel": data.qvel[scene.dof_ids],
+            "qpos": seen[:nq],
+            "qvel": seen[nq : 2 * nq],
             "ctrl": self.command(),
-            "tips": scene.tips(data),
-            "palm": scene.palm(data),
-            "touch": scene.touch(data),
+            "tips": seen[2 * nq : palm].reshape(-1, 3),
+            "palm": seen[palm:touch],
+            "touch": seen[touch:].reshape(-1, 3),
         }
         if scene.object is not None:
             observation["object"] = scene.object_pose(data)
@@ -198,6 +236,9 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         observation.update(self._aims())
         for camera in self.cameras:
             observation[IMAGE + camera] = self.picture(camera)
+        if NOISE_KEY in self.drawn:
+            noise, key = self.randomization.noise, self.drawn[NOISE_KEY]
+            return noisy(observation, noise, key, self.frame)
         return observation
 
     def render(self) -> UInt8[np.ndarray, "height width 3"] | None:
@@ -210,6 +251,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """A frame from any camera, whatever the render mode, with `segments` drawn into it."""
         if self._renderer is None:
             self._renderer = Renderer(self.scene.model, self.width, self.height)
+        mujoco.mj_camlight(self.scene.model, self.data)
         return self._renderer.render(self.data, camera or self.camera, segments or ())
 
     def close(self) -> None:
@@ -242,6 +284,18 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """Whether nothing more can come of the episode."""
         return False
 
+    def _vary(self, values: Mapping[str, float] | None) -> None:
+        """Bring the world to an episode's values, drawn anew if there are none."""
+        if values is None:
+            values = self.randomization.draw(self.np_random)
+        if dict(values) == self.drawn:
+            return
+        if "size" in values and self._renderer is not None:
+            # It holds the meshes as they were.
+            self.close()
+        self.scene = self._variation.varied(values)
+        self.drawn = dict(values)
+
     def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
         """Simulate one control step under a command."""
         self.data.ctrl[self.scene.ctrl_ids] = command[-self.hand.nu :]
@@ -271,6 +325,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             speed = np.concatenate([[MAX_WRIST_SPEED] * 3, [MAX_WRIST_TURN] * 3, speed])
         if mode == "delta":
             return DeltaTargets(low, high, speed / self.control_rate)
+        if mode == "tips":
+            return TipTargets(low, high, self.hand)
         return JointTargets(low, high)
 
     def _spaces(self) -> dict[str, spaces.Space[Any]]:
@@ -294,21 +350,26 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             boxes[IMAGE + camera] = spaces.Box(0, 255, picture, np.uint8)
         return boxes
 
-    def _unstable(self) -> bool:
-        counts = self.data.warning.number
-        return any(counts[kind] for kind in _BAD_STATE)
+    def _what_is_seen(self) -> tuple[np.ndarray, ...]:
+        """The arguments of `see_hand`: views of the state, looked up once."""
+        scene, data = self.scene, self.data
+        places = np.array([scene.qpos_ids[0], scene.dof_ids[0], scene.palm_id])
+        counts = np.array([self.hand.nq, *scene.tip_ids])
+        sites = data.site_xpos, data.site_xmat
+        return data.qpos, data.qvel, places, *sites, scene.forces(data), counts
 
-    def _checked(self, action: Float[np.ndarray, "..."]) -> Float[np.ndarray, " a"]:
+    def _unstable(self) -> bool:
+        qpos, qvel, qacc = self._bad
+        return bool(qpos.number or qvel.number or qacc.number)
+
+    def _bounded(self, action: Float[np.ndarray, "..."]) -> Float[np.ndarray, " a"]:
         action = np.asarray(action, dtype=np.float64)
-        if action.shape != self.action_space.shape:
-            raise InputError(
-                f"action has shape {action.shape}, expected {self.action_space.shape}."
-            )
-        # A sum is finite only if all its terms are; one that overflows is looked at again.
-        if not isfinite(action.sum()) and not np.isfinite(action).all():
-            i = int(np.flatnonzero(~np.isfinite(action))[0])
-            raise InputError(f"action[{i}] is {action[i]}, expected a number in [-1, 1].")
-        return action
+        if action.shape != (self.control.size,):
+            raise InputError(f"action has shape {action.shape}, expected ({self.control.size},).")
+        clipped, odd = bounded(action)
+        if odd >= 0:
+            raise InputError(f"action[{odd}] is {action[odd]}, expected a number in [-1, 1].")
+        return clipped
 
 
 def _ctrl_ends(scene: Scene) -> tuple[Float[np.ndarray, " nu"], Float[np.ndarray, " nu"]]:

@@ -1,9 +1,9 @@
 """TrackEnv: follow a joint trajectory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -12,11 +12,13 @@ from scipy.spatial.transform import Rotation
 
 from handsim import rewards
 from handsim.envs.hand_env import HandEnv, Info, Observation
+from handsim.envs.step_parts import tracking
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
 from handsim.joint_trajectory import JointTrajectory
 from handsim.poses import IDENTITY_POSE, interpolate_poses
+from handsim.randomization import Randomization, longest_latency
 from handsim.scene import build_scene, timestep_at
 from handsim.wrist import WRIST_LAG
 
@@ -62,6 +64,7 @@ class TrackEnv(HandEnv):
         camera: str = "front",
         width: int = 640,
         height: int = 480,
+        randomization: Randomization | Mapping[str, Any] | None = None,
     ):
         """Build the scene.
 
@@ -75,7 +78,7 @@ class TrackEnv(HandEnv):
                 resampled to it unless it is regular at that rate already.
             ground: height of a ground plane [m], or None.
             self_collision: whether the hand's links collide with each other.
-            control, cameras, render_mode, camera, width, height: see `HandEnv`.
+            control, cameras, render_mode, camera, width, height, randomization: see `HandEnv`.
 
         Raises:
             InputError: the trajectory is for another hand or has fewer than two frames.
@@ -98,6 +101,7 @@ class TrackEnv(HandEnv):
             ground,
             timestep=timestep,
             self_collision=self_collision,
+            longest_latency=longest_latency(randomization),
         )
         self._moving = moving
         self._target_tips = hand.tips(self.reference.qpos)
@@ -113,6 +117,7 @@ class TrackEnv(HandEnv):
             camera,
             width,
             height,
+            randomization,
         )
         self._wrists = self._wrist_targets()
         self.settings = {
@@ -123,6 +128,7 @@ class TrackEnv(HandEnv):
             "control_rate": control_rate,
             "ground": ground,
             "self_collision": self_collision,
+            "randomization": self.randomization.as_dict(),
         }
 
     def _aims(self) -> Observation:
@@ -152,18 +158,19 @@ class TrackEnv(HandEnv):
 
     def _assess(self) -> tuple[dict[str, float], Info]:
         frame = min(self.frame, self.steps)
-        joints = self.data.qpos[self.scene.qpos_ids] - self.reference.qpos[frame]
-        tips = rewards.distances(self.scene.tips(self.data) - self._target_tips[frame])
-        errors = {"joints": joints, "tips": tips}
-        info: Info = {
-            "frame": self.frame,
-            "joint_rmse": sqrt(joints @ joints / len(joints)),
-            "tip_error": float(tips.sum()) / len(tips),
-        }
+        joint_rmse, tip_error, joints, tips = tracking(
+            self.seen,
+            self.reference.qpos[frame],
+            self._target_tips[frame],
+            rewards.MARGINS["joints"],
+            rewards.MARGINS["tips"],
+        )
+        info: Info = {"frame": self.frame, "joint_rmse": joint_rmse, "tip_error": tip_error}
+        terms = {"joints": joints, "tips": tips}
         if self._moving:
             info |= self._palm_errors(frame)
-            errors["palm"] = np.array([info["palm_error"]])
-        return rewards.closeness(errors), info
+            terms |= rewards.closeness({"palm": np.array([info["palm_error"]])})
+        return terms, info
 
     def _palm_errors(self, frame: int) -> dict[str, float]:
         palm, target = self.scene.palm(self.data), self.reference.wrist[frame]

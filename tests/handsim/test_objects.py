@@ -21,7 +21,8 @@ from handsim.errors import (
     MissingFileError,
     UnknownNameError,
 )
-from handsim.objects import MESH_DENSITY, SceneObject, load_object, object_names
+from handsim.objects import MESH_DENSITY, load_object, object_names
+from handsim.scene_object import SceneObject
 
 PRIMITIVES = [
     SceneObject("brick", "box", (0.03, 0.05, 0.07), 0.3),
@@ -385,8 +386,9 @@ def test_names_and_files_that_are_not_there(tmp_path):
         ('shape = "box"\nsize = [1, 1, 1]\nmass = 1\nweight = 2', "key 'weight'. Available: shape"),
         ('mesh = "a.obj"\nsize = [1, 1, 1]', "key 'size'. Available: mesh, scale"),
         ("mesh = 3", "expected the path of a file"),
-        ('mesh = "a.obj"\nscale = 0', "scale: 0.0, expected a positive"),
-        ('mesh = "a.obj"\nscale = "mm"', "scale: .*, expected a finite number"),
+        ('mesh = "a.obj"\nscale = 0', "scale: 0, expected a positive"),
+        ('mesh = "a.obj"\nscale = nan', "scale: nan, expected a positive"),
+        ('mesh = "a.obj"\nscale = "mm"', "scale: 'mm', expected a positive"),
         ('shape = "cone"\nsize = [1, 1, 1]\nmass = 1', "Unknown shape 'cone'"),
         ('shape = "box"\nsize = [1, 1]\nmass = 1', "size: .*, expected 3 numbers|finite number"),
         (

@@ -30,9 +30,9 @@ WRIST_RANGE = np.array([[-0.03, 0.03]] * 3 + [[-0.3, 0.3]] * 3)
 
 _LEAST_TURN, _MOST_YAW = 0.5, np.pi / 2
 """How far a goal is from the one before, at least and, about the vertical, at most [rad]."""
-_FASTEST = 3.0
+_FASTEST = 2.0
 """How fast the object turns for the whole of the reward's term [rad/s]."""
-_MARGINS = {"place": 0.05}
+_MARGINS = {"place": DROPPED}
 _SHIFT, _TWIST, _LIFT = 0.003, 0.15, 0.002
 """How far an object is put from where it lies firmest: along x and y [m], about z [rad], up [m]."""
 _SETTLING = 0.25

@@ -180,6 +180,7 @@ def build_scene(
     timestep: float = MAX_TIMESTEP,
     self_collision: bool = True,
     margin: float = 1.1,
+    marked: bool = False,
     notes: int = 0,
 ) -> Scene:
     """A world with `hand` in it, perhaps an object, lights and the cameras `CAMERAS`.
@@ -203,6 +204,8 @@ def build_scene(
         timestep: physics step [s], at most 1/480.
         self_collision: whether the hand's links collide with each other.
         margin: distance of "front" and "top" relative to one that just frames the hand.
+        marked: whether knobs on the object and its image, red, green and blue, show where their
+            axes x, y and z point; they have no mass and touch nothing.
         notes: how many numbers of its own a task keeps in the state.
 
     Raises:
@@ -230,7 +233,7 @@ def build_scene(
     if ground is not None:
         _add_ground(spec, ground)
     if object is not None:
-        _add_object(spec, object, 0.0 if table is None else table + object.rest_height)
+        _add_object(spec, object, 0.0 if table is None else table + object.rest_height, marked)
     return _compiled(spec, hand, wrist, np.asarray(palm, dtype=float), object, notes)
 
 
@@ -313,7 +316,7 @@ def _add_table(spec: mujoco.MjSpec, height: float) -> None:
     _set_grasp_contact(geom)
 
 
-def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float) -> None:
+def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float, marked: bool) -> None:
     """The object, and an image of it without mass or contact that shows its goal."""
     body = spec.worldbody.add_body(name=OBJECT, pos=[0, 0, height])
     body.add_freejoint(name=OBJECT)
@@ -325,6 +328,20 @@ def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float) -> None
         geom.contype = geom.conaffinity = 0
         geom.mass, geom.group = 0.0, GOAL_GROUP
         geom.rgba = [0.2, 0.75, 0.35, 0.3]
+    if marked:
+        _add_marks(body, object.size)
+        _add_marks(goal, object.size)
+
+
+def _add_marks(body: mujoco.MjsBody, size: tuple[float, float, float]) -> None:
+    """Knobs where the axes of the body leave an object of that size around its origin."""
+    radius = 0.12 * sum(size) / 3
+    for axis, extent in enumerate(size):
+        knob = body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radius, 0, 0])
+        knob.pos[axis] = extent / 2
+        knob.rgba = [0.15, 0.15, 0.15, 1.0]
+        knob.rgba[axis] = 0.85
+        knob.mass, knob.contype, knob.conaffinity, knob.group = 0.0, 0, 0, GOAL_GROUP
 
 
 def _add_touch(spec: mujoco.MjSpec, hand: RobotHand) -> None:

@@ -6,24 +6,42 @@ import gymnasium
 
 from handsim.envs.grasp import GraspEnv
 from handsim.envs.hand_env import HandEnv
+from handsim.envs.reorient import ReorientEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
-TRACK, GRASP = "handsim/Track-v0", "handsim/Grasp-v0"
+GRASP = "handsim/Grasp-v0"
+REORIENT = "handsim/Reorient-v0"
+TRACK = "handsim/Track-v0"
 
 # Gymnasium can write an environment's spec down only if its entry points are names.
-track_vector = partial(threaded, TrackEnv)
 grasp_vector = partial(threaded, GraspEnv)
+reorient_vector = partial(threaded, ReorientEnv)
+track_vector = partial(threaded, TrackEnv)
 
-gymnasium.register(
-    id=TRACK,
-    entry_point="handsim.envs.track:TrackEnv",
-    vector_entry_point="handsim.envs:track_vector",
-)
 gymnasium.register(
     id=GRASP,
     entry_point="handsim.envs.grasp:GraspEnv",
     vector_entry_point="handsim.envs:grasp_vector",
 )
+gymnasium.register(
+    id=REORIENT,
+    entry_point="handsim.envs.reorient:ReorientEnv",
+    vector_entry_point="handsim.envs:reorient_vector",
+)
+gymnasium.register(
+    id=TRACK,
+    entry_point="handsim.envs.track:TrackEnv",
+    vector_entry_point="handsim.envs:track_vector",
+)
 
-__all__ = ["GRASP", "TRACK", "GraspEnv", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]
+__all__ = [
+    "GRASP",
+    "REORIENT",
+    "TRACK",
+    "GraspEnv",
+    "HandEnv",
+    "ReorientEnv",
+    "ThreadedVectorEnv",
+    "TrackEnv",
+]

@@ -31,6 +31,8 @@ _TILTS = np.radians([30.0, 90.0])
 _CLOSING, _COMING = np.array([0.6, 0.0, 0.8]), np.array([0.8, 0.0, -0.6])
 """In the palm frame, about where the thumb's pad faces in a grasp, and where the palm moves to it.
 """
+_DIGITS = 6
+"""Plans are rounded so that the last bits of linear algebra, another on every machine, are lost."""
 _STILL = 0.05
 """How much a joint's whole range weighs beside a pad's way [m]."""
 
@@ -102,21 +104,24 @@ def _start(problem: GraspProblem) -> Float[np.ndarray, " n"]:
     low, high = hand.limits[hand.independent_ids].T
     qpos = hand.expand((hand.reduce(natural(hand)) + (low + high) / 2) / 2)
     tips = hand.tips(qpos[None])[0]
-    return problem.unknowns(qpos, -problem.turn.apply((tips[0] + tips[1:].mean(axis=0)) / 2))
+    between = (tips[0] + tips[1:].mean(axis=0)) / 2
+    return problem.unknowns(qpos, problem.centre - problem.turn.apply(between))
 
 
 def _grasp(problem: GraspProblem, found: Solution) -> Grasp:
-    hand, closed = problem.hand, problem.qpos(found.unknowns)
+    hand = problem.hand
+    closed = hand.expand(np.round(hand.reduce(problem.qpos(found.unknowns)), _DIGITS))
     inward = problem.inward(found.unknowns)
-    T_object_palm = problem.palm(found.unknowns[None])[0]
-    back = T_object_palm[:3, 3] - (T_object_palm[:3, 3] @ problem.across) * problem.across
+    palm = _rounded(poses_from_matrices(problem.palm(found.unknowns[None])[0]))
+    back = palm[:3] - problem.centre
+    back -= (back @ problem.across) * problem.across
     back[2] = max(back[2], 0.0)
     return Grasp(
         open=_moved(hand, closed, -OPENING * inward),
         closed=closed,
         pressed=_moved(hand, closed, PRESSING * inward),
-        palm=poses_from_matrices(T_object_palm),
-        retreat=RETREAT * _unit(back),
+        palm=palm,
+        retreat=np.round(RETREAT * _unit(back), _DIGITS),
         cost=found.cost,
     )
 
@@ -133,8 +138,12 @@ def _moved(
         missed = hand.tips(hand.expand(x)[None])[0] - targets
         return np.concatenate([missed.ravel(), _STILL * (x - start) / (high - low)])
 
-    return hand.expand(least_squares(short, start, bounds=(low, high)).x)
+    return hand.expand(np.round(least_squares(short, start, bounds=(low, high)).x, _DIGITS))
 
 
-def _unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
+def _rounded(pose: Float[np.ndarray, " 7"]) -> Float[np.ndarray, " 7"]:
+    return np.concatenate([np.round(pose[:3], _DIGITS), _unit(np.round(pose[3:], _DIGITS))])
+
+
+def _unit(vector: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return vector / np.linalg.norm(vector)

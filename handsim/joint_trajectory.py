@@ -63,7 +63,7 @@ class JointTrajectory:
         for name in ("times", "qpos", "wrist"):
             _require_finite(name, getattr(self, name))
         _require_increasing(self.times)
-        object.__setattr__(self, "wrist", _unit_wrist(self.wrist))
+        object.__setattr__(self, "wrist", unit_poses("wrist", self.wrist))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -225,10 +225,16 @@ def _require_increasing(times: Float[np.ndarray, " T"]) -> None:
         )
 
 
-def _unit_wrist(wrist: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+def unit_poses(name: str, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+    """Poses with quaternions of length 1; those that have it keep their bits.
+
+    Raises:
+        InputError: a quaternion is far from that.
+    """
     with np.errstate(over="ignore"):
-        norms = np.linalg.norm(wrist[:, 3:], axis=1)
+        norms = np.linalg.norm(poses[:, 3:], axis=1)
     if np.any(np.abs(norms - 1) > 1e-3):
         i = int(np.argmax(np.abs(norms - 1)))
-        raise InputError(f"wrist[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
-    return np.concatenate([wrist[:, :3], wrist[:, 3:] / norms[:, None]], axis=1)
+        raise InputError(f"{name}[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
+    norms[np.abs(norms - 1) < 1e-12] = 1.0
+    return np.concatenate([poses[:, :3], poses[:, 3:] / norms[:, None]], axis=1)

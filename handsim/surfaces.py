@@ -32,6 +32,14 @@ def distance_to(item: SceneObject) -> Distance:
     return partial({"box": _box, "cylinder": _cylinder, "ellipsoid": _ellipsoid}[item.shape], half)
 
 
+def centre(item: SceneObject) -> Float[np.ndarray, " 3"]:
+    """The middle of the object's extents, in its frame [m]."""
+    if item.shape != "mesh":
+        return np.zeros(3)
+    points = np.concatenate(item.pieces)
+    return (points.min(axis=0) + points.max(axis=0)) / 2
+
+
 def normals(distance: Distance, points: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N 3"]:
     """Outward unit normals of the level sets through `points`: the gradient of the distance."""
     step = 1e-6 * np.eye(3)

@@ -2,8 +2,8 @@
 
 Closed forms after Íñigo Quílez, "Distance functions": exact for box, cylinder, sphere and capsule;
 of an ellipsoid to first order, hence exact on its surface. A mesh is the union of its convex
-pieces, each the intersection of half-spaces: exact inside a piece and beside a face, too small
-beside an edge.
+pieces, each the intersection of half-spaces: exact beside a face, too near beside an edge and too
+shallow inside where pieces meet.
 """
 
 from collections.abc import Callable

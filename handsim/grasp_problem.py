@@ -72,12 +72,17 @@ class GraspProblem:
     Attributes:
         hand, item: who grasps what.
         across: the direction from the thumb's side to the fingers' in the object's frame.
-        centre: the middle of the object in its frame [m].
+        centre: what the pads are to be about, in the object's frame [m]; by default its middle.
         turn: the palm's orientation in the object's frame at a rotation vector of 0.
     """
 
     def __init__(
-        self, hand: RobotHand, item: SceneObject, across: Float[np.ndarray, " 3"], turn: Rotation
+        self,
+        hand: RobotHand,
+        item: SceneObject,
+        across: Float[np.ndarray, " 3"],
+        turn: Rotation,
+        about: Float[np.ndarray, " 3"] | None = None,
     ):
         self.hand, self.item, self.across, self.turn = hand, item, across, turn
         capsules = capsules_of(hand)
@@ -90,7 +95,7 @@ class GraspProblem:
         self._clear[self._pads[:, 0]] = 0.0
         self._pairs = self._apart_at_rest(_pairs_of_links(hand, capsules))
         self._distance = distance_to(item)
-        self.centre = centre(item)
+        self.centre = centre(item) if about is None else about
         self._half = float(np.abs(across) @ item.size) / 2
         self._low, high = hand.limits[hand.independent_ids].T
         self._width = high - self._low

@@ -1,7 +1,6 @@
 """TrackEnv: follow a joint trajectory, or the fingertips of a person."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from handsim.envs.step_parts import tracking
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
-from handsim.joint_trajectory import JointTrajectory
+from handsim.joint_trajectory import JointTrajectory, conformed, is_regular
 from handsim.poses import IDENTITY_POSE, interpolate_poses
 from handsim.randomization import Randomization, longest_latency
+from handsim.rollout import REFERENCE_QPOS, REFERENCE_TIPS, REFERENCE_WRIST
 from handsim.scene import build_scene, timestep_at
 from handsim.wrist import WRIST_LAG
 
@@ -51,7 +51,6 @@ class TrackEnv(HandEnv):
         reference: the trajectory at the control rate, columns in the hand's order.
         target_tips: the fingertips wanted at its frames (T, F, 3), in the palm frame [m].
         free: whether only the fingertips count.
-        steps: steps of an episode.
         settings: the arguments, next to the trajectory, that make an environment like this one.
     """
 
@@ -146,6 +145,15 @@ class TrackEnv(HandEnv):
             "randomization": self.randomization.as_dict(),
         }
 
+    def commands(self, trajectory: JointTrajectory | None = None) -> Float[np.ndarray, "N nu"]:
+        """Targets that track a trajectory, by default the environment's."""
+        return super().commands(trajectory or self.reference)
+
+    def annotations(self) -> dict[str, np.ndarray]:
+        """What is tracked."""
+        kept = {REFERENCE_QPOS: self.reference.qpos, REFERENCE_WRIST: self.reference.wrist}
+        return kept | ({REFERENCE_TIPS: self.target_tips} if self.free else {})
+
     def _aims(self) -> Observation:
         target = min(self.frame + 1, self.steps)
         aims = {} if self.free else {"target_qpos": self.reference.qpos[target].copy()}
@@ -225,48 +233,7 @@ def _at_frames(
 ) -> Float[np.ndarray, "S F 3"]:
     """What belongs to a trajectory's frames, interpolated at those of its `conformed` version."""
     elapsed = trajectory.times - trajectory.times[0]
-    if _is_regular(elapsed, float(reference.rate)):
+    if is_regular(elapsed, float(reference.rate)):
         return tips.copy()
     columns = [np.interp(reference.times, elapsed, c) for c in tips.reshape(len(tips), -1).T]
     return np.stack(columns, axis=1).reshape(-1, *tips.shape[1:])
-
-
-def _is_regular(elapsed: Float[np.ndarray, " T"], rate: float) -> bool:
-    return bool(np.abs(elapsed * rate - np.arange(len(elapsed))).max() <= 1e-3)
-
-
-def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float) -> JointTrajectory:
-    """`trajectory` at `control_rate` [Hz] from time 0, its columns in the order of `hand`.
-
-    A trajectory that has this rate already keeps its frames as they are.
-
-    Raises:
-        InputError: it is for another hand, or has fewer than two frames at that rate.
-    """
-    if (trajectory.hand, trajectory.side) != (hand.name, hand.side):
-        raise InputError(
-            f"The trajectory is for the {trajectory.side} hand {trajectory.hand!r}, expected the "
-            f"{hand.side} hand {hand.name!r}."
-        )
-    if sorted(trajectory.joint_names) != sorted(hand.joint_names):
-        raise InputError(
-            f"The trajectory has the joints {', '.join(trajectory.joint_names)}; expected those of "
-            f"{hand.name!r}: {', '.join(hand.joint_names)}."
-        )
-    if len(trajectory) < 2:
-        raise InputError(f"The trajectory has {len(trajectory)} frame, expected at least two.")
-    elapsed = trajectory.times - trajectory.times[0]
-    if not _is_regular(elapsed, control_rate):
-        trajectory = trajectory.resample(control_rate)
-    if len(trajectory) < 2:
-        raise InputError(
-            f"The trajectory lasts {elapsed[-1]:g} s, expected at least one step at "
-            f"{control_rate:g} Hz."
-        )
-    order = [trajectory.joint_names.index(name) for name in hand.joint_names]
-    return replace(
-        trajectory,
-        joint_names=hand.joint_names,
-        times=np.arange(len(trajectory)) / control_rate,
-        qpos=trajectory.qpos[:, order],
-    )

@@ -8,8 +8,9 @@ from jaxtyping import Float
 
 from handsim.errors import InputError
 from handsim.files import load_npz, save_npz, whole
-from handsim.joint_trajectory import JointTrajectory, require_numbers
+from handsim.joint_trajectory import JointTrajectory, require_numbers, unit_poses
 from handsim.poses import interpolate_poses
+from handsim.rollout import OBJECT_PATH, Rollout
 from handsim.scene_object import SceneObject
 
 KIND, SCHEMA = "demonstration", 1
@@ -38,13 +39,9 @@ class Demonstration:
         shape, expected = np.shape(self.object_path), (len(self.trajectory), 7)
         if shape != expected:
             raise InputError(f"object_path: shape {shape}, expected {expected}.")
-        norms = np.linalg.norm(self.object_path[:, 3:], axis=1)
-        if not np.isfinite(self.object_path).all() or np.any(np.abs(norms - 1) > 1e-3):
-            raise InputError("object_path: expected finite x y z and unit quaternions qw qx qy qz.")
-        path = np.concatenate(
-            [self.object_path[:, :3], self.object_path[:, 3:] / norms[:, None]], 1
-        )
-        object.__setattr__(self, "object_path", path)
+        if not np.isfinite(self.object_path).all():
+            raise InputError("object_path: some numbers are not finite.")
+        object.__setattr__(self, "object_path", unit_poses("object_path", self.object_path))
 
     def __len__(self) -> int:
         return len(self.trajectory)
@@ -72,6 +69,18 @@ class Demonstration:
         }
         arrays = {name: getattr(hand, name) for name in ("times", "qpos", "wrist", "valid")}
         save_npz(path, header, {**arrays, "object_path": self.object_path})
+
+    @classmethod
+    def of(cls, rollout: Rollout) -> "Demonstration":
+        """The demonstration that a `GraspEnv` recorded `rollout` with.
+
+        Raises:
+            InputError: it had none.
+        """
+        if OBJECT_PATH not in rollout.annotations:
+            raise InputError(f"The rollout moved no object: no annotation {OBJECT_PATH!r}.")
+        item = SceneObject.from_dict(rollout.metadata["env_kwargs"]["object"])
+        return cls(rollout.reference(), item, rollout.annotations[OBJECT_PATH])
 
     @classmethod
     def load(cls, path: str | Path) -> "Demonstration":

@@ -19,7 +19,7 @@ from handsim.hands.kinematic_tree import BodyPoint
 from handsim.hands.robot_hand import RobotHand
 from handsim.postures import natural
 from handsim.scene_object import SceneObject
-from handsim.surfaces import distance_to, normals
+from handsim.surfaces import centre, distance_to, normals
 
 TABLE, CLEAR = 0.006, 0.002
 """What links keep from the table, and those that do not touch it from the object [m]."""
@@ -72,11 +72,17 @@ class GraspProblem:
     Attributes:
         hand, item: who grasps what.
         across: the direction from the thumb's side to the fingers' in the object's frame.
+        centre: what the pads are to be about, in the object's frame [m]; by default its middle.
         turn: the palm's orientation in the object's frame at a rotation vector of 0.
     """
 
     def __init__(
-        self, hand: RobotHand, item: SceneObject, across: Float[np.ndarray, " 3"], turn: Rotation
+        self,
+        hand: RobotHand,
+        item: SceneObject,
+        across: Float[np.ndarray, " 3"],
+        turn: Rotation,
+        about: Float[np.ndarray, " 3"] | None = None,
     ):
         self.hand, self.item, self.across, self.turn = hand, item, across, turn
         capsules = capsules_of(hand)
@@ -89,6 +95,7 @@ class GraspProblem:
         self._clear[self._pads[:, 0]] = 0.0
         self._pairs = self._apart_at_rest(_pairs_of_links(hand, capsules))
         self._distance = distance_to(item)
+        self.centre = centre(item) if about is None else about
         self._half = float(np.abs(across) @ item.size) / 2
         self._low, high = hand.limits[hand.independent_ids].T
         self._width = high - self._low
@@ -135,7 +142,9 @@ class GraspProblem:
         A start is far from a grasp, and on the way the object's other sides would hold pads up.
         """
         placed = self._placed(unknowns)
-        out = (placed.pads * self._sides).sum(axis=2) - self._radius[self._pads[:, 0]]
+        out = ((placed.pads - self.centre) * self._sides).sum(axis=2) - self._radius[
+            self._pads[:, 0]
+        ]
         wishes = [(out - self._half) / _ROUGH_GAP, self._facing(placed), self._meet(placed)]
         return np.concatenate([*wishes, self._strain(unknowns)], axis=1)
 
@@ -206,7 +215,8 @@ class GraspProblem:
         """The thumb's pad faces across, those of the others back; all as high, about the middle."""
         turned = (placed.facing + self._sides) / _FACING
         along = np.stack([np.cross([0.0, 0.0, 1.0], self.across), [0.0, 0.0, 1.0]], axis=1)
-        thumb, others = placed.pads[:, 0] @ along, placed.pads[:, 1:].mean(axis=1) @ along
+        pads = (placed.pads - self.centre) @ along
+        thumb, others = pads[:, 0], pads[:, 1:].mean(axis=1)
         middle = (thumb + others) / 2
         return np.concatenate(
             [turned.reshape(len(thumb), -1), (thumb - others) / _LEVEL, middle / _CENTRE], axis=1

@@ -18,6 +18,8 @@ APPROACH, CLOSE, SQUEEZE = 0.8, 0.6, 0.3
 REST = 1.8
 """How long an object rests on the table at first [s]."""
 _LIFT, _PAUSE, _CARRY, _LAST = 1.0, 0.5, 1.0, 0.7
+LIFTED = REST + _LIFT
+"""When an object has been lifted [s]."""
 CARRY_SECONDS = REST + _LIFT + _PAUSE + _CARRY + _LAST
 """Duration of `carried` [s]."""
 _HEIGHTS, _ASIDE, _YAW = (0.10, 0.15), 0.08, 0.5
@@ -58,8 +60,8 @@ def shaken(
     """
     lifted = start.copy()
     lifted[2] += 0.12
-    path = _stops(times, np.array([0.0, REST, REST + _LIFT]), np.stack([start, start, lifted]))
-    began = REST + _LIFT + hold
+    path = _stops(times, np.array([0.0, REST, LIFTED]), np.stack([start, start, lifted]))
+    began = LIFTED + hold
     span = _SHAKES / _SHAKE_HZ
     share = np.clip((times - began) / span, 0.0, 1.0)
     # Swings grow and fade within a quarter of the shake: none begins or ends with a jerk.
@@ -70,7 +72,7 @@ def shaken(
 
 def shake_end(hold: float = 5.0) -> float:
     """When `shaken` is over [s]."""
-    return REST + _LIFT + hold + _SHAKES / _SHAKE_HZ
+    return LIFTED + hold + _SHAKES / _SHAKE_HZ
 
 
 def scripted(

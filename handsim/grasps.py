@@ -5,6 +5,7 @@ each facing the surface, at one height, with all links outside the object and cl
 and each other: a `GraspProblem`, solved from several sides of the object.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from handsim.hands.robot_hand import RobotHand
 from handsim.poses import poses_from_matrices
 from handsim.postures import natural
 from handsim.scene_object import SceneObject
+from handsim.surfaces import centre
 
 OPENING, PRESSING = 0.025, 0.010
 """How far from the surface the pads wait, and how far inside it they are told to go [m]."""
@@ -28,9 +30,14 @@ WIDEST = 0.09
 
 _TILTS = np.radians([30.0, 90.0])
 """How steeply the fingers point down at first."""
+_ALIKE = np.radians([-60.0, -40.0, -20.0, 0.0, 20.0, 40.0])
+"""How the palm is turned about the way across to start from, where a grasp is to be like another.
+"""
 _CLOSING, _COMING = np.array([0.6, 0.0, 0.8]), np.array([0.8, 0.0, -0.6])
 """In the palm frame, about where the thumb's pad faces in a grasp, and where the palm moves to it.
 """
+_DIGITS = 6
+"""Plans are rounded so that the last bits of linear algebra, another on every machine, are lost."""
 _STILL = 0.05
 """How much a joint's whole range weighs beside a pad's way [m]."""
 
@@ -65,7 +72,40 @@ def plan_grasp(hand: RobotHand, item: SceneObject) -> Grasp:
         for across in _ways_across(item)
         for turn in _turns(across)
     ]
-    found = [(problem, problem.solved(_start(problem))) for problem in problems]
+    low, high = hand.limits[hand.independent_ids].T
+    return _best(problems, hand.expand((hand.reduce(natural(hand)) + (low + high) / 2) / 2))
+
+
+def grasp_like(
+    hand: RobotHand,
+    item: SceneObject,
+    qpos: Float[np.ndarray, " nq"],
+    turn: Rotation,
+    across: Float[np.ndarray, " 3"],
+    about: Float[np.ndarray, " 3"],
+) -> Grasp:
+    """The best grasp that is found from a posture and an orientation of the palm.
+
+    Args:
+        hand: the hand.
+        item: the object.
+        qpos: the posture [rad].
+        turn: the palm's orientation in the object's frame; it is also tried turned about `across`.
+        across: horizontal direction in the object's frame from the thumb's side to the fingers'.
+        about: between the thumb and the fingers, in the object's frame [m].
+
+    Raises:
+        InputError: a fingertip has no colliding geom.
+    """
+    off = about - centre(item)
+    middle = about - (off @ across) * across
+    turns = [Rotation.from_rotvec(angle * across) * turn for angle in _ALIKE]
+    return _best([GraspProblem(hand, item, across, t, middle) for t in turns], qpos)
+
+
+def _best(problems: Sequence[GraspProblem], qpos: Float[np.ndarray, " nq"]) -> Grasp:
+    """The grasp of the least cost that is found from a posture."""
+    found = [(problem, problem.solved(_start(problem, qpos))) for problem in problems]
     return _grasp(*min(found, key=lambda pair: pair[1].cost))
 
 
@@ -96,27 +136,27 @@ def _turns(across: Float[np.ndarray, " 3"]) -> list[Rotation]:
     return turns
 
 
-def _start(problem: GraspProblem) -> Float[np.ndarray, " n"]:
-    """Joints between their ease and the middle of their range, the object between the pads."""
-    hand = problem.hand
-    low, high = hand.limits[hand.independent_ids].T
-    qpos = hand.expand((hand.reduce(natural(hand)) + (low + high) / 2) / 2)
-    tips = hand.tips(qpos[None])[0]
-    return problem.unknowns(qpos, -problem.turn.apply((tips[0] + tips[1:].mean(axis=0)) / 2))
+def _start(problem: GraspProblem, qpos: Float[np.ndarray, " nq"]) -> Float[np.ndarray, " n"]:
+    """The posture, with the problem's centre between the tips."""
+    tips = problem.hand.tips(qpos[None])[0]
+    between = (tips[0] + tips[1:].mean(axis=0)) / 2
+    return problem.unknowns(qpos, problem.centre - problem.turn.apply(between))
 
 
 def _grasp(problem: GraspProblem, found: Solution) -> Grasp:
-    hand, closed = problem.hand, problem.qpos(found.unknowns)
+    hand = problem.hand
+    closed = hand.expand(np.round(hand.reduce(problem.qpos(found.unknowns)), _DIGITS))
     inward = problem.inward(found.unknowns)
-    T_object_palm = problem.palm(found.unknowns[None])[0]
-    back = T_object_palm[:3, 3] - (T_object_palm[:3, 3] @ problem.across) * problem.across
+    palm = _rounded(poses_from_matrices(problem.palm(found.unknowns[None])[0]))
+    back = palm[:3] - problem.centre
+    back -= (back @ problem.across) * problem.across
     back[2] = max(back[2], 0.0)
     return Grasp(
         open=_moved(hand, closed, -OPENING * inward),
         closed=closed,
         pressed=_moved(hand, closed, PRESSING * inward),
-        palm=poses_from_matrices(T_object_palm),
-        retreat=RETREAT * _unit(back),
+        palm=palm,
+        retreat=np.round(RETREAT * _unit(back), _DIGITS),
         cost=found.cost,
     )
 
@@ -133,8 +173,12 @@ def _moved(
         missed = hand.tips(hand.expand(x)[None])[0] - targets
         return np.concatenate([missed.ravel(), _STILL * (x - start) / (high - low)])
 
-    return hand.expand(least_squares(short, start, bounds=(low, high)).x)
+    return hand.expand(np.round(least_squares(short, start, bounds=(low, high)).x, _DIGITS))
 
 
-def _unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
+def _rounded(pose: Float[np.ndarray, " 7"]) -> Float[np.ndarray, " 7"]:
+    return np.concatenate([np.round(pose[:3], _DIGITS), _unit(np.round(pose[3:], _DIGITS))])
+
+
+def _unit(vector: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return vector / np.linalg.norm(vector)

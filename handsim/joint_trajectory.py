@@ -63,7 +63,7 @@ class JointTrajectory:
         for name in ("times", "qpos", "wrist"):
             _require_finite(name, getattr(self, name))
         _require_increasing(self.times)
-        object.__setattr__(self, "wrist", _unit_wrist(self.wrist))
+        object.__setattr__(self, "wrist", unit_poses("wrist", self.wrist))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -148,6 +148,11 @@ class JointTrajectory:
         )
 
 
+def is_regular(elapsed: Float[np.ndarray, " T"], rate: float) -> bool:
+    """Whether times since the first [s] are those of frames at `rate` [Hz]."""
+    return bool(np.abs(elapsed * rate - np.arange(len(elapsed))).max() <= 1e-3)
+
+
 def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float) -> JointTrajectory:
     """`trajectory` at `control_rate` [Hz] from time 0, its columns in the order of `hand`.
 
@@ -169,7 +174,7 @@ def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float)
     if len(trajectory) < 2:
         raise InputError(f"The trajectory has {len(trajectory)} frame, expected at least two.")
     elapsed = trajectory.times - trajectory.times[0]
-    if np.abs(elapsed * control_rate - np.arange(len(elapsed))).max() > 1e-3:
+    if not is_regular(elapsed, control_rate):
         trajectory = trajectory.resample(control_rate)
     if len(trajectory) < 2:
         raise InputError(
@@ -225,10 +230,16 @@ def _require_increasing(times: Float[np.ndarray, " T"]) -> None:
         )
 
 
-def _unit_wrist(wrist: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+def unit_poses(name: str, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+    """Poses with quaternions of length 1; those that have it keep their bits.
+
+    Raises:
+        InputError: a quaternion is far from that.
+    """
     with np.errstate(over="ignore"):
-        norms = np.linalg.norm(wrist[:, 3:], axis=1)
+        norms = np.linalg.norm(poses[:, 3:], axis=1)
     if np.any(np.abs(norms - 1) > 1e-3):
         i = int(np.argmax(np.abs(norms - 1)))
-        raise InputError(f"wrist[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
-    return np.concatenate([wrist[:, :3], wrist[:, 3:] / norms[:, None]], axis=1)
+        raise InputError(f"{name}[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
+    norms[np.abs(norms - 1) < 1e-12] = 1.0
+    return np.concatenate([poses[:, :3], poses[:, 3:] / norms[:, None]], axis=1)

@@ -9,10 +9,11 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
+from handsim.demonstration import Demonstration
 from handsim.envs.hand_env import HandEnv
 from handsim.errors import InputError
 from handsim.joint_trajectory import JointTrajectory
-from handsim.rollout import Rollout
+from handsim.rollout import OBJECT_PATH, REFERENCE_QPOS, Rollout
 
 
 def replay(
@@ -74,6 +75,26 @@ def perform(
         if record.step(action, *env.step(action)):
             break
     return record.rollout(env, seed, kept)
+
+
+def arguments(rollout: Rollout) -> dict[str, Any]:
+    """The arguments that make the environment of a rollout anew, next to its name.
+
+    What was followed comes from the annotations. Of an episode that ended early they tell only the
+    part that was played, so the new environment's episode is as short.
+
+    Raises:
+        InputError: the rollout does not say.
+    """
+    if "env_kwargs" not in rollout.metadata:
+        raise InputError("The rollout does not say what environment it comes from.")
+    known = dict(rollout.metadata["env_kwargs"])
+    if REFERENCE_QPOS in rollout.annotations:
+        if OBJECT_PATH in rollout.annotations:
+            known["demonstration"] = Demonstration.of(rollout)
+        else:
+            known["trajectory"] = rollout.reference()
+    return known
 
 
 class _Record:

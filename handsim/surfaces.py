@@ -2,8 +2,8 @@
 
 Closed forms after Íñigo Quílez, "Distance functions": exact for box, cylinder, sphere and capsule;
 of an ellipsoid to first order, hence exact on its surface. A mesh is the union of its convex
-pieces, each the intersection of half-spaces: exact inside a piece and beside a face, too small
-beside an edge.
+pieces, each the intersection of half-spaces: exact beside a face, too near beside an edge and too
+shallow inside where pieces meet.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,14 @@ def distance_to(item: SceneObject) -> Distance:
     if item.shape == "sphere":
         return partial(_capsule, np.zeros(3), float(half[0]))
     return partial({"box": _box, "cylinder": _cylinder, "ellipsoid": _ellipsoid}[item.shape], half)
+
+
+def centre(item: SceneObject) -> Float[np.ndarray, " 3"]:
+    """The middle of the object's extents, in its frame [m]."""
+    if item.shape != "mesh":
+        return np.zeros(3)
+    points = np.concatenate(item.pieces)
+    return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
 def normals(distance: Distance, points: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N 3"]:

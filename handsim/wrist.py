@@ -39,8 +39,8 @@ _BANDWIDTH_HZ = 15.0
 _FORCE, _TORQUE = 200.0, 20.0
 _PAYLOAD, _PAYLOAD_LEVER = 0.3, 0.1
 _ARMATURE = 0.1
-"""Of the joints of an actuated wrist, as a share of what they carry: where two of their axes meet,
-there is no other inertia to a turn of one against the other, and any force would be too much."""
+"""Of each joint of an actuated wrist, as a share of what it moves: at a deviation of ±90° roll and
+flexion turn about one axis, and nothing else would resist their difference."""
 _AXES = "ZXY"
 
 
@@ -291,9 +291,10 @@ def _add_joints(
     omega = 2 * np.pi * _BANDWIDTH_HZ
     for name, (kind, axis, moved, limit) in zip(joint_names(), rows, strict=True):
         body.add_joint(name=name, type=kind, axis=axis, armature=_ARMATURE * moved)
+        driven = moved * (1 + _ARMATURE)
         actuator = spec.add_actuator(name=name, target=name)
         actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
-        actuator.set_to_position(kp=moved * omega**2, kv=2 * moved * omega)
+        actuator.set_to_position(kp=driven * omega**2, kv=2 * driven * omega)
         actuator.forcelimited, actuator.forcerange = True, [-limit, limit]
 
 

@@ -8,17 +8,24 @@ from handsim.envs.dm_view import DmEnvironment, dm_environment
 from handsim.envs.grasp import GraspEnv
 from handsim.envs.hand_env import HandEnv
 from handsim.envs.reorient import ReorientEnv
+from handsim.envs.tables import action_table, describe, joint_table, observation_table
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
-TRACK, GRASP = "handsim/Track-v0", "handsim/Grasp-v0"
+GRASP = "handsim/Grasp-v0"
 REORIENT = "handsim/Reorient-v0"
+TRACK = "handsim/Track-v0"
 
 # Gymnasium can write an environment's spec down only if its entry points are names.
+grasp_vector = partial(threaded, GraspEnv)
 reorient_vector = partial(threaded, ReorientEnv)
 track_vector = partial(threaded, TrackEnv)
-grasp_vector = partial(threaded, GraspEnv)
 
+gymnasium.register(
+    id=GRASP,
+    entry_point="handsim.envs.grasp:GraspEnv",
+    vector_entry_point="handsim.envs:grasp_vector",
+)
 gymnasium.register(
     id=REORIENT,
     entry_point="handsim.envs.reorient:ReorientEnv",
@@ -28,11 +35,6 @@ gymnasium.register(
     id=TRACK,
     entry_point="handsim.envs.track:TrackEnv",
     vector_entry_point="handsim.envs:track_vector",
-)
-gymnasium.register(
-    id=GRASP,
-    entry_point="handsim.envs.grasp:GraspEnv",
-    vector_entry_point="handsim.envs:grasp_vector",
 )
 
 __all__ = [
@@ -45,5 +47,9 @@ __all__ = [
     "ReorientEnv",
     "ThreadedVectorEnv",
     "TrackEnv",
+    "action_table",
+    "describe",
     "dm_environment",
+    "joint_table",
+    "observation_table",
 ]

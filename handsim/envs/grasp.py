@@ -19,6 +19,7 @@ from handsim.hands.robot_hand import RobotHand
 from handsim.joint_trajectory import JointTrajectory, conformed
 from handsim.objects import load_object
 from handsim.poses import interpolate_poses
+from handsim.randomization import Randomization, longest_latency
 from handsim.rollout import OBJECT_PATH, REFERENCE_QPOS, REFERENCE_WRIST
 from handsim.scene import OBJECT, build_scene, timestep_at
 from handsim.scene_object import SceneObject
@@ -72,10 +73,6 @@ class GraspEnv(HandEnv):
     [m]; ``success``, whether the path is over with the object touched and within `ARRIVED` of its
     end; ``failure``, whether the object is farther than `LOST` from its goal: dropped, left behind
     or pushed away, which terminates the episode. It is truncated at the end of the path.
-
-    Attributes:
-        reference: the hand's part of the demonstration at the control rate, or None.
-        grasp: how a scripted hand grasps the object, or None with a demonstration.
     """
 
     def __init__(
@@ -92,6 +89,7 @@ class GraspEnv(HandEnv):
         camera: str = "front",
         width: int = 640,
         height: int = 480,
+        randomization: Randomization | Mapping[str, Any] | None = None,
     ):
         """Build the scene; without a demonstration also plan a grasp, which takes seconds.
 
@@ -104,7 +102,7 @@ class GraspEnv(HandEnv):
             wrist: "floating" or "actuated", see `build_scene`.
             control_rate: steps a second [Hz]; by default the demonstration's, or 30. The
                 demonstration is resampled to it unless it is regular at that rate already.
-            control, cameras, render_mode, camera, width, height: see `HandEnv`.
+            control, cameras, render_mode, camera, width, height, randomization: see `HandEnv`.
 
         Raises:
             UnknownNameError: there is no such hand, object or wrist.
@@ -119,16 +117,24 @@ class GraspEnv(HandEnv):
         item = _object(object, demonstration)
         control_rate = _rate(control_rate, demonstration)
         timestep, substeps = timestep_at(control_rate)
-        self.reference: JointTrajectory | None = None
-        self.grasp: Grasp | None = None
-        self._drawn = -1
+        self._guide: JointTrajectory | Grasp
+        self._drawn, self._rest_height = -1, item.rest_height
         if demonstration is None:
-            self.grasp, self.steps = plan_grasp(hand, item), round(CARRY_SECONDS * control_rate)
+            self._guide = plan_grasp(hand, item)
+            self.steps = round(CARRY_SECONDS * control_rate)
         else:
-            self.reference = conformed(demonstration.trajectory, hand, control_rate)
-            self._path, self.steps = _path(demonstration, self.reference), len(self.reference) - 1
+            self._guide = conformed(demonstration.trajectory, hand, control_rate)
+            self.steps = len(self._guide) - 1
+            self._path = _path(demonstration, self._guide)
         scene = build_scene(
-            hand, wrist, _base(hand.side), table=0.0, object=item, timestep=timestep, notes=1
+            hand,
+            wrist,
+            _base(hand.side),
+            table=0.0,
+            object=item,
+            timestep=timestep,
+            notes=1,
+            longest_latency=longest_latency(randomization),
         )
         super().__init__(
             scene,
@@ -141,6 +147,7 @@ class GraspEnv(HandEnv):
             camera,
             width,
             height,
+            randomization,
         )
         if self.reference is not None:
             self._require_in_range(self.reference)
@@ -153,7 +160,18 @@ class GraspEnv(HandEnv):
             "wrist": wrist,
             "control": control,
             "control_rate": control_rate,
+            "randomization": self.randomization.as_dict(),
         }
+
+    @property
+    def reference(self) -> JointTrajectory | None:
+        """The hand's part of the demonstration at the control rate, if there is one."""
+        return self._guide if isinstance(self._guide, JointTrajectory) else None
+
+    @property
+    def grasp(self) -> Grasp | None:
+        """How a scripted hand grasps the object, where there is no demonstration."""
+        return self._guide if isinstance(self._guide, Grasp) else None
 
     @property
     def path(self) -> Float[np.ndarray, "S 7"]:
@@ -165,9 +183,7 @@ class GraspEnv(HandEnv):
 
     def commands(self, trajectory: JointTrajectory | None = None) -> Float[np.ndarray, "N n"]:
         """Targets that follow a trajectory: the demonstration, or else the scripted grasp."""
-        if trajectory is None:
-            trajectory = self._script() if self.reference is None else self.reference
-        return super().commands(trajectory)
+        return super().commands(self._shown() if trajectory is None else trajectory)
 
     def annotations(self) -> dict[str, np.ndarray]:
         """The object's path and, with a demonstration, what the hand does in it."""
@@ -193,21 +209,24 @@ class GraspEnv(HandEnv):
         rng = np.random.default_rng(seed)
         start = np.zeros(7)
         start[:2] = rng.uniform(-_PLACE, _PLACE, 2)
-        start[2] = self.scene.object.rest_height
+        start[2] = self._rest_height
         yaw = rng.uniform(-_YAW, _YAW)
         start[3], start[6] = np.cos(yaw / 2), np.sin(yaw / 2)
         return carried(start, np.arange(self.steps + 1) / self.control_rate, rng)
 
-    def _script(self) -> JointTrajectory:
+    def _shown(self) -> JointTrajectory:
+        """What the hand is to be told: the demonstration, or else the scripted grasp."""
+        if isinstance(self._guide, JointTrajectory):
+            return self._guide
         times = np.arange(self.steps + 1) / self.control_rate
-        return scripted(self.hand, self.grasp, times, self.path)
+        return scripted(self.hand, self._guide, times, self.path)
 
     def _begin(self) -> None:
-        seed = int(self.np_random.integers(2**32)) if self.grasp is not None else 0
+        seed = 0 if self.grasp is None else int(self.np_random.integers(2**32))
         self.data.userdata[self.scene.notes] = seed
-        start = self._script() if self.reference is None else self.reference
-        wrist = self.scene.wrist_poses(start.wrist[:1], start.qpos[:1])[0]
-        self.scene.place(self.data, start.qpos[0], wrist, self.path[0])
+        shown = self._shown()
+        wrist = self.scene.wrist_poses(shown.wrist[:1], shown.qpos[:1])[0]
+        self.scene.place(self.data, shown.qpos[0], wrist, self.path[0])
         self.data.userdata[self.scene.notes] = seed
         self.scene.show_goal(self.data, self.path[1])
 
@@ -225,7 +244,7 @@ class GraspEnv(HandEnv):
         return aims
 
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
-        shapes = {"goal": (7,), "phase": (1,)}
+        shapes: dict[str, tuple[int, ...]] = {"goal": (7,), "phase": (1,)}
         if self.reference is not None:
             shapes |= {"target_qpos": (self.hand.nq,), "target_palm": (7,)}
         return shapes
@@ -305,8 +324,10 @@ def _rate(control_rate: float | None, demonstration: Demonstration | None) -> fl
 
 
 def _path(demonstration: Demonstration, reference: JointTrajectory) -> Float[np.ndarray, "S 7"]:
-    """The object's path at the times of the reference."""
+    """The object's path at the times of the reference; the same to the bit where they agree."""
     elapsed = demonstration.trajectory.times - demonstration.trajectory.times[0]
+    if len(elapsed) == len(reference) and np.allclose(elapsed, reference.times, atol=1e-9):
+        return demonstration.object_path
     at = np.minimum(reference.times, elapsed[-1])
     return interpolate_poses(at, elapsed, demonstration.object_path)
 

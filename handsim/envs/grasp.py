@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from handsim import rewards
 from handsim.demonstration import Demonstration
 from handsim.envs.hand_env import HandEnv, Info, Observation
+from handsim.envs.task_parts import deepest, holding
 from handsim.errors import InputError
 from handsim.grasp_script import CARRY_SECONDS, carried, scripted
 from handsim.grasps import Grasp, plan_grasp
@@ -250,21 +251,26 @@ class GraspEnv(HandEnv):
         return shapes
 
     def _assess(self) -> tuple[dict[str, float], Info]:
+        scene, data, body = self.scene, self.data, self._object_body
         goal = self.path[min(self.frame, self.steps)]
-        pose = self.data.qpos[self.scene.object_qpos]
-        forces = np.linalg.norm(self.scene.forces(self.data).reshape(-1, 3), axis=1)
-        error, turn = float(np.linalg.norm(pose[:3] - goal[:3])), _angle(pose[3:], goal[3:])
-        gaps = np.abs(self._gap(self._tips_in_object()))
-        thumb, other = float(forces[0]), float(forces[1:].max())
-        terms = rewards.closeness(
-            {
-                "reach": gaps,
-                "touch": np.maximum(MARGINS["touch"] - np.array([thumb, other]), 0.0),
-                "goal": np.array([error]),
-                "turn": np.array([turn]),
-            },
-            MARGINS,
+        points, thumb, other, error, turn = holding(
+            data.site_xpos,
+            scene.tip_ids,
+            data.xpos[body],
+            data.xmat[body],
+            scene.forces(data),
+            data.qpos[scene.object_qpos],
+            goal,
         )
+        reach, touch = MARGINS["reach"], MARGINS["touch"]
+        gaps = [rewards.close(gap, reach) for gap in self._gap(points).tolist()]
+        lacks = [rewards.close(max(touch - force, 0.0), touch) for force in (thumb, other)]
+        terms = {
+            "reach": sum(gaps) / len(gaps),
+            "touch": sum(lacks) / len(lacks),
+            "goal": rewards.close(error, MARGINS["goal"]),
+            "turn": rewards.close(turn, MARGINS["turn"]),
+        }
         touching, self._lost = thumb > TOUCH and other > TOUCH, error > LOST
         arrived = self.frame >= self.steps and error < ARRIVED
         return terms, {
@@ -283,19 +289,10 @@ class GraspEnv(HandEnv):
     def _failed(self) -> bool:
         return self._lost
 
-    def _tips_in_object(self) -> Float[np.ndarray, "F 3"]:
-        """The fingertips in the object's frame [m]."""
-        body, data = self._object_body, self.data
-        return (data.site_xpos[self.scene.tip_ids] - data.xpos[body]) @ data.xmat[body].reshape(
-            3, 3
-        )
-
     def _penetration(self) -> float:
         """How deep the hand and the object are in each other at most [m]."""
-        contact = self.data.contact
-        bodies = self.scene.model.geom_bodyid[contact.geom]
-        between = (bodies == self._object_body).any(axis=1) & (bodies > 0).all(axis=1)
-        return max(0.0, -float(contact.dist[between].min(initial=0.0)))
+        contact, bodies = self.data.contact, self.scene.model.geom_bodyid
+        return deepest(contact.dist, contact.geom, bodies, self._object_body)
 
 
 def _hand(
@@ -338,8 +335,3 @@ def _base(side: str) -> Float[np.ndarray, " 7"]:
     palm = np.array([[0.0, -away, 0.0], [0.0, 0.0, away], [-1.0, 0.0, 0.0]])
     quat = Rotation.from_matrix(palm).as_quat(scalar_first=True)
     return np.concatenate([[0.0, 0.0, WRIST_HEIGHT], quat])
-
-
-def _angle(one: Float[np.ndarray, " 4"], other: Float[np.ndarray, " 4"]) -> float:
-    """Between two orientations [rad]."""
-    return 2.0 * float(np.arccos(min(abs(float(one @ other)), 1.0)))

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from handsim import rewards
 from handsim.envs.cup import UPTURNED, cupped
 from handsim.envs.hand_env import HandEnv, Info, Observation
+from handsim.envs.task_parts import lying, turn_to
 from handsim.errors import InputError, unknown
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
@@ -32,7 +33,6 @@ _LEAST_TURN, _MOST_YAW = 0.5, np.pi / 2
 """How far a goal is from the one before, at least and, about the vertical, at most [rad]."""
 _FASTEST = 2.0
 """How fast the object turns for the whole of the reward's term [rad/s]."""
-_MARGINS = {"place": DROPPED}
 _SHIFT, _TWIST, _LIFT = 0.003, 0.15, 0.002
 """How far an object is put from where it lies firmest: along x and y [m], about z [rad], up [m]."""
 _SETTLING = 0.25
@@ -204,10 +204,11 @@ class ReorientEnv(HandEnv):
                 return turn.as_rotvec()
 
     def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
-        if self._angle() < REACHED:
+        self._before = self._angle()
+        if self._before < REACHED:
             self._notes[0] += 1
             self._set_goal(self.data.mocap_quat[self.scene.goal_id])
-        self._before = self._angle()
+            self._before = self._angle()
         super()._simulate(command)
 
     def _aims(self) -> Observation:
@@ -219,7 +220,7 @@ class ReorientEnv(HandEnv):
         """See `HandEnv`; the turn is that of the object as it is observed, its noise included."""
         observation = super().observe()
         if NOISE_KEY in self.drawn:
-            turn = _way(observation["object"][3:], observation["goal"][3:])
+            turn = turn_to(observation["object"][3:], observation["goal"][3:])
             observation["goal_turn"] = turn
         return observation
 
@@ -227,23 +228,31 @@ class ReorientEnv(HandEnv):
         return {"goal": (7,), "goal_turn": (3,)}
 
     def _assess(self) -> tuple[dict[str, float], Info]:
-        angle, distance = self._angle(), self._distance()
-        terms: dict[str, float] = {
-            "progress": rewards.progress(self._before - angle, _FASTEST / self.control_rate)
+        scene, data = self.scene, self.data
+        angle, distance = lying(
+            data.qpos[scene.object_qpos],
+            data.mocap_quat[scene.goal_id],
+            data.site_xpos[scene.palm_id],
+            data.site_xmat[scene.palm_id],
+            self._home,
+        )
+        self._dropped = distance > DROPPED
+        terms = {
+            "progress": rewards.progress(self._before - angle, _FASTEST / self.control_rate),
+            "place": rewards.close(distance, DROPPED),
         }
-        terms |= rewards.closeness({"place": np.array([distance])}, _MARGINS)
         info: dict[str, Any] = {
             "frame": self.frame,
             "angle": angle,
             "distance": distance,
             "success": angle < REACHED,
             "successes": self.successes + (angle < REACHED),
-            "dropped": self._failed(),
+            "dropped": self._dropped,
         }
         return terms, info
 
     def _failed(self) -> bool:
-        return self._distance() > DROPPED
+        return self._dropped
 
     def _finished(self) -> bool:
         return self.frame >= self.steps
@@ -251,15 +260,11 @@ class ReorientEnv(HandEnv):
     def _goal_turn(self) -> Float[np.ndarray, " 3"]:
         """The rotation vector, in the world, that brings the object to its goal."""
         scene, data = self.scene, self.data
-        return _way(data.qpos[scene.object_qpos][3:], data.mocap_quat[scene.goal_id])
+        return turn_to(data.qpos[scene.object_qpos][3:], data.mocap_quat[scene.goal_id])
 
     def _angle(self) -> float:
         vector = self._goal_turn()
         return float(np.sqrt(vector @ vector))
-
-    def _distance(self) -> float:
-        way = self._object_in_palm() - self._home
-        return float(np.sqrt(way @ way))
 
     def _object_in_palm(self) -> Float[np.ndarray, " 3"]:
         """The object's place in the palm frame [m]."""
@@ -274,12 +279,3 @@ def _turned(
     """An orientation, turned in the world by a rotation vector; with qw ≥ 0."""
     turned = Rotation.from_rotvec(vector) * Rotation.from_quat(quat, scalar_first=True)
     return turned.as_quat(canonical=True, scalar_first=True)
-
-
-def _way(start: Float[np.ndarray, " 4"], end: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 3"]:
-    """The rotation vector, in the world, that brings one orientation to another."""
-    back, turn, vector = np.empty(4), np.empty(4), np.empty(3)
-    mujoco.mju_negQuat(back, start)
-    mujoco.mju_mulQuat(turn, end, back)
-    mujoco.mju_quat2Vel(vector, turn, 1.0)
-    return vector

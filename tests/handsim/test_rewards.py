@@ -91,3 +91,11 @@ def test_progress_is_in_bounds_monotone_and_pays_nothing_for_going_to_and_fro(ga
     assert (rewards.progress(gained, 1.0) - rewards.progress(other, 1.0)) * (gained - other) >= 0
     there_and_back = rewards.progress(gained, 1.0) + rewards.progress(-gained, 1.0)
     assert there_and_back == pytest.approx(1.0)
+
+
+@every_group
+@given(st.floats(0, 1))
+def test_one_error_by_itself_earns_the_same(name, error):
+    assert rewards.close(error, rewards.MARGINS[name]) == pytest.approx(
+        term(name, error), rel=1e-12
+    )

@@ -203,8 +203,8 @@ def run(
     wrists = {"Track": ("fixed", "floating"), "Grasp": ("floating",), "Reorient": ("fixed",)}
     jobs = [(kind, hand, wrist) for kind in kinds for hand in hands for wrist in wrists[kind]]
     rows = [
-        row_of(*job, rounds=rounds, steps=steps, batch=batch)
-        for job in track(jobs, "measuring", transient=True)
+        row_of(kind, hand, wrist, rounds, steps, batch)
+        for kind, hand, wrist in track(jobs, "measuring", transient=True)
     ]
     beside = "Not measured: no `--peers-python`."
     if peers_python is not None:

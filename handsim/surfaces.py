@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy.spatial import ConvexHull
 
 from handsim.scene_object import SceneObject
+from handsim.surface_parts import box, cylinder
 
 Distance = Callable[[np.ndarray], np.ndarray]
 
@@ -48,19 +49,12 @@ def normals(distance: Distance, points: Float[np.ndarray, "*N 3"]) -> Float[np.n
     return gradient / np.maximum(np.linalg.norm(gradient, axis=-1, keepdims=True), 1e-9)
 
 
-def _outside(excess: np.ndarray) -> np.ndarray:
-    """The distance to a corner that is exceeded by `excess` along each axis."""
-    beyond = np.maximum(excess, 0.0)
-    return np.sqrt((beyond * beyond).sum(-1)) + np.minimum(excess.max(-1), 0.0)
-
-
 def _box(half: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return _outside(np.abs(points) - half)
+    return box(half, points.reshape(-1, 3)).reshape(points.shape[:-1])
 
 
 def _cylinder(half: np.ndarray, points: np.ndarray) -> np.ndarray:
-    radial = np.hypot(points[..., 0], points[..., 1])
-    return _outside(np.stack([radial, np.abs(points[..., 2])], axis=-1) - half[1:])
+    return cylinder(half, points.reshape(-1, 3)).reshape(points.shape[:-1])
 
 
 def _capsule(end: np.ndarray, radius: float, points: np.ndarray) -> np.ndarray:

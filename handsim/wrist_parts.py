@@ -31,6 +31,17 @@ def lead(here, velocity, targets, timestep, most, positions, orientations):
 
 
 @njit(cache=True)
+def way_to(start, end, reach, steps):
+    """Coordinates (steps, 6) on the even way from `start` to `end`, each gone at most `reach`."""
+    way = np.empty((steps, len(start)))
+    for i in range(len(start)):
+        gone = min(max(end[i] - start[i], -reach[i]), reach[i])
+        for s in range(steps):
+            way[s, i] = start[i] + (s + 1) / steps * gone
+    return way
+
+
+@njit(cache=True)
 def poses_at(coordinates, base):
     """Poses (S, 7) of a wrist built at `base` (7,), by its coordinates (S, 6)."""
     poses = np.empty((len(coordinates), 7))

@@ -32,6 +32,7 @@ from handsim.stage import CAMERAS
 from handsim.tip_targets import TipTargets
 from handsim.variation import Variation
 from handsim.wrist import WRIST_LAG
+from handsim.wrist_parts import way_to
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
@@ -135,7 +136,6 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.drawn: dict[str, float] = {}
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
-        self._shares = np.arange(1, substeps + 1)[:, None] / substeps
         fastest = np.repeat([FASTEST_WRIST, FASTEST_WRIST_TURN], 3)
         self._wrist_reach = fastest / control_rate
         self._renderer: Renderer | None = None
@@ -340,8 +340,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         if not self.commands_wrist:
             return mujoco.mj_step(self.scene.model, self.data, self.substeps)
         start = self.scene.wrist_command(self.data)
-        way = np.clip(command[:6] - start, -self._wrist_reach, self._wrist_reach)
-        self.scene.move_wrist(self.data, start + self._shares * way)
+        way = way_to(start, command[:6], self._wrist_reach, self.substeps)
+        self.scene.move_wrist(self.data, way)
 
     def _judge(self) -> tuple[float, Info]:
         """The reward, and info with each of its terms as ``reward_<term>``."""

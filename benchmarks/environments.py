@@ -69,7 +69,7 @@ def followed(hand: str) -> handsim.JointTrajectory:
 def actions_for(env: HandEnv, kind: str, steps: int) -> Float[np.ndarray, "K a"]:
     """What is done: the demonstrated or scripted commands, or small random actions."""
     if kind == "Reorient":
-        size = (steps, *env.action_space.shape)
+        size = (steps, env.control.size)
         return np.random.default_rng(0).uniform(-_RANDOM, _RANDOM, size)
     env.reset(seed=0)
     return env.actions_to(env.commands()[:steps])

@@ -10,7 +10,9 @@ steps a second of the simulated world.
 
 import json
 import sys
+from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 import gymnasium
 import gymnasium_robotics
@@ -21,23 +23,23 @@ NAMES = ("HandReach-v3", "HandManipulateBlock-v1", "HandManipulatePen-v1")
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
-def clocked(action, *args):
+def clocked(action: Callable[..., Any], *args: Any) -> float:
     """Seconds that a call takes."""
     began = perf_counter()
     action(*args)
     return perf_counter() - began
 
 
-def measure(name, rounds, steps):
+def measure(name: str, rounds: int, steps: int) -> dict[str, float]:
     """One environment."""
-    env = gymnasium.make(name).unwrapped
+    env: Any = gymnasium.make(name).unwrapped
     model, data = env.model, env.data
     env.reset(seed=0)
     size = mujoco.mj_stateSize(model, STATE)
     start = np.empty(size)
     mujoco.mj_getState(model, data, start, STATE)
     actions = np.random.default_rng(0).uniform(-1, 1, (steps, *env.action_space.shape))
-    ctrls = []
+    ctrls: list[np.ndarray] = []
     stepped, physics = np.full(steps, np.inf), np.full(steps, np.inf)
     for _ in range(rounds):
         mujoco.mj_setState(model, data, start, STATE)
@@ -51,8 +53,8 @@ def measure(name, rounds, steps):
             data.ctrl[:] = ctrl
             physics[i] = min(physics[i], clocked(mujoco.mj_step, model, data, env.n_substeps))
     return {
-        "step": stepped.mean(),
-        "physics": physics.mean(),
+        "step": float(stepped.mean()),
+        "physics": float(physics.mean()),
         "substeps": env.n_substeps,
         "rate": 1 / (model.opt.timestep * env.n_substeps),
     }

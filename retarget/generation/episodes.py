@@ -1,0 +1,174 @@
+"""One episode, from a motion's file to a packed rollout and a line of the manifest."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from handsim.datasets import pack
+from handsim.errors import HandsimError, InputError, MissingExtraError
+from handsim.files import one_line
+from handsim.hands.catalog import load_hand
+from handsim.hands.robot_hand import RobotHand
+from handsim.rollout import Rollout
+from retarget.generation.environments import ENVIRONMENTS, TASKS, Staging
+from retarget.generation.plan import Episode, versions
+from retarget.generation.recipe import Recipe
+from retarget.generation.results import DISK_FULL, Record, Results, write_record
+from retarget.generation.variation import placed, warped
+from retarget.human.filters import clean
+from retarget.human.hand_trajectory import HandTrajectory, Stream
+from retarget.human.mirrored import mirrored
+from retarget.human.sources import load
+from retarget.retargeter import Retargeter
+from retarget.scoring import score
+from retarget.solution import Solution
+
+KEPT, REJECTED, FAILED = "kept", "rejected", "failed"
+
+T = TypeVar("T")
+
+
+class Solved(NamedTuple):
+    """A motion and what the hand makes of it; shared by the variants."""
+
+    hand: RobotHand
+    motion: HandTrajectory
+    solution: Solution
+
+
+def solve(episode: Episode, recipe: Recipe) -> Solved:
+    """Load, clean and retarget an episode's motion, before what its variant changes."""
+    clip = episode.clip
+    motion = load(clip.path, clip.side or recipe.side, recipe.format, recipe.fps)
+    if episode.variation.mirrored:
+        motion = mirrored(motion)
+    streams = motion.streams | _mano_streams(motion)
+    if recipe.clean:
+        motion = clean(motion, recipe.rate)
+    hand = load_hand(episode.hand, motion.side)
+    solution = Retargeter(hand, recipe.method).retarget(motion)
+    return Solved(hand, replace(motion, streams=streams), solution)
+
+
+def _mano_streams(motion: HandTrajectory) -> dict[str, Stream]:
+    """MANO's parameters where the hand was seen: cleaning keeps streams, and no parameters."""
+    if motion.mano is None:
+        return {}
+    seen = motion.valid & np.isfinite(motion.mano.betas).all(axis=1)
+    return {
+        f"mano_{name}": Stream(motion.times[seen], values[seen], f"MANO's {name}")
+        for name, values in vars(motion.mano).items()
+    }
+
+
+def perform(episode: Episode, recipe: Recipe, solved: Solved) -> tuple[Rollout, dict[str, float]]:
+    """The episode's rollout, and its scores.
+
+    Raises:
+        InputError: the simulation became unstable.
+    """
+    motion, solution = warped(solved.motion, solved.solution, episode.variation)
+    path = placed(solution.trajectory, episode.variation)
+    staging = Staging(recipe.wrist, episode.seed, recipe.cameras, recipe.size)
+    rollout = ENVIRONMENTS[recipe.env](replace(solution, trajectory=path), motion, staging)
+    _require_stable(rollout)
+    told = {"task": task_of(episode, recipe), "episode": episode.id, "motion": episode.clip.name}
+    rollout = replace(rollout, metadata={**rollout.metadata, **told})
+    return rollout, score(motion, solution, rollout, solved.hand)
+
+
+def _require_stable(rollout: Rollout) -> None:
+    bad = rollout.terminated | ~np.isfinite(rollout.states[1:]).all(axis=1)
+    if bad.any():
+        raise InputError(f"The simulation became unstable in step {int(np.argmax(bad))}.")
+
+
+def task_of(episode: Episode, recipe: Recipe) -> str:
+    """What is done in an episode, in words."""
+    return recipe.task or f"{TASKS[recipe.env]} {episode.clip.name.replace('_', ' ')}"
+
+
+def work(job: Sequence[Episode], recipe: Recipe, results: Results) -> Iterator[str]:
+    """Work on episodes that share a solution, one after the other; yields each one's id when done.
+
+    An episode that fails is done, too: its record says why.
+
+    Raises:
+        OutputError: the results cannot be written.
+        MissingExtraError: a package or library is missing, for this episode as for all others.
+    """
+    solved: Solved | str | None = None
+    for episode in job:
+        if episode.id not in results:
+            solved = solved or _guarded(lambda e=episode: solve(e, recipe))
+            record, rollout = _attempt(episode, recipe, solved)
+            with results.adding(episode.id) as folder:
+                if rollout is not None and record["status"] == KEPT:
+                    for format in recipe.formats:
+                        pack(format, rollout, folder / format)
+                write_record(folder, record)
+        yield episode.id
+
+
+def _attempt(
+    episode: Episode, recipe: Recipe, solved: Solved | str
+) -> tuple[Record, Rollout | None]:
+    """The record of an episode, and its rollout unless it failed."""
+    if isinstance(solved, str):
+        return record_of(episode, FAILED, solved), None
+    made = _guarded(lambda: perform(episode, recipe, solved))
+    if isinstance(made, str):
+        return record_of(episode, FAILED, made), None
+    rollout, scores = made
+    missed = [t for t in recipe.thresholds() if not t.admits(scores[t.metric])]
+    reason = "; ".join(f"{t.metric} is {scores[t.metric]:.6g}, expected {t}" for t in missed)
+    record = record_of(episode, REJECTED if missed else KEPT, reason)
+    rows = {"steps": len(rollout), "seconds": float(rollout.times[-1]), "digest": digest(rollout)}
+    numbers = {name: _number(value) for name, value in scores.items()}
+    return record | rows | {"task": rollout.task, "scores": numbers}, rollout
+
+
+def _guarded(make: Callable[[], T]) -> T | str:
+    """What is made, or why it could not be; only what would stop every other episode is raised."""
+    try:
+        return make()
+    except MissingExtraError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an episode does, the others go on
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise
+        known = isinstance(error, HandsimError)
+        return one_line(error) if known else f"{type(error).__name__}: {one_line(error)}"
+
+
+def record_of(episode: Episode, status: str, reason: str) -> Record:
+    """The manifest's line of an episode, without what only a rollout knows."""
+    clip = episode.clip
+    return {
+        "episode": episode.id,
+        "status": status,
+        "reason": reason,
+        "motion": {"name": clip.name, "sha256": clip.sha256, "side": clip.side},
+        "hand": episode.hand,
+        "side": episode.side,
+        "variant": episode.variant,
+        "seed": episode.seed,
+        "variation": asdict(episode.variation),
+        "versions": versions(),
+    }
+
+
+def digest(rollout: Rollout) -> str:
+    """The SHA-256 of what the simulator was told and did: actions, states and rewards."""
+    sha = hashlib.sha256()
+    for array in (rollout.actions, rollout.states, rollout.rewards):
+        sha.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return sha.hexdigest()
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Contact of a hand with itself and with the world: gaps, penetration and fingertip forces."""
+"""Contact of a hand with itself: gaps and penetration."""
 
 import mujoco
 import numpy as np
@@ -7,7 +7,6 @@ from jaxtyping import Float
 from handsim.errors import InputError
 from handsim.hands.capsules import colliding, tip_body
 from handsim.hands.robot_hand import RobotHand
-from handsim.scene import Scene
 
 MAX_GAP = 1.0
 """Gaps are not measured beyond this [m]; no hand is that wide."""
@@ -52,27 +51,6 @@ def self_penetration(hand: RobotHand, qpos: Float[np.ndarray, "T nq"]) -> Float[
         if data.ncon:
             depth[i] = max(0.0, -float(data.contact.dist.min()))
     return depth
-
-
-def tip_forces(scene: Scene, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
-    """The contact force on the last link of each finger, in the world frame [N].
-
-    It is the sum over the contacts found in the last physics step.
-    """
-    model = scene.model
-    bodies = [tip_body(model, f) for f in scene.hand.fingers]
-    forces = np.zeros((len(bodies), 3))
-    wrench = np.zeros(6)
-    for i in range(data.ncon):
-        contact = data.contact[i]
-        mujoco.mj_contactForce(model, data, i, wrench)
-        # The contact frame's rows are its axes; MuJoCo's force is the one on the second geom.
-        force = contact.frame.reshape(3, 3).T @ wrench[:3]
-        for geom, sign in zip(contact.geom, (-1.0, 1.0), strict=True):
-            body = int(model.geom_bodyid[geom])
-            if body in bodies:
-                forces[bodies.index(body)] += sign * force
-    return forces
 
 
 def _checked(hand: RobotHand, qpos: Float[np.ndarray, "..."]) -> Float[np.ndarray, "T nq"]:

@@ -13,9 +13,10 @@ from handsim.hands.catalog import hand_card, hand_names, load_hand
 from handsim.hands.couplings import spools
 from handsim.hands.robot_hand import FINGERS, RobotHand
 from handsim.hands.skeleton import surface
+from handsim.poses import IDENTITY_POSE
 from handsim.postures import natural, pinch
 from handsim.render import Renderer, Segment, write_png
-from handsim.scene import IDENTITY_POSE, Scene, build_scene
+from handsim.scene import Scene, build_scene
 from handsim.window import viewer_module
 
 Picture = UInt8[np.ndarray, "_ _ 3"]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial.transform import Rotation, Slerp
 
 from handsim.errors import InputError, unknown
 from handsim.files import load_npz, save_npz, whole
 from handsim.hands.robot_hand import SIDES, Side
+from handsim.poses import interpolate_poses
 
 KIND, SCHEMA = "joint_trajectory", 1
 
@@ -169,17 +169,6 @@ def require_numbers(name: str, values: object, kinds: str = "biuf") -> None:
     if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
         kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
         raise InputError(f"{name}: {kind}, expected an array of numbers or truth values.")
-
-
-def interpolate_poses(
-    at: Float[np.ndarray, " S"], times: Float[np.ndarray, " T"], poses: Float[np.ndarray, "T 7"]
-) -> Float[np.ndarray, "S 7"]:
-    """Poses (x y z qw qx qy qz) at other times within the span: linear, and along great arcs."""
-    if len(times) == 1:
-        return np.repeat(poses, len(at), axis=0)
-    position = np.stack([np.interp(at, times, column) for column in poses[:, :3].T], axis=1)
-    turn = Slerp(times, Rotation.from_quat(poses[:, 3:], scalar_first=True))(at)
-    return np.concatenate([position, turn.as_quat(scalar_first=True)], axis=1)
 
 
 def _require_finite(name: str, values: Float[np.ndarray, "..."]) -> None:

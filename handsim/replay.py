@@ -41,8 +41,8 @@ def replay(
         commanded = track.reference
     else:
         commanded = conformed(trajectory, track.hand, track.control_rate)
-    ctrl = track.hand.ctrl_from_qpos(commanded.qpos[1:])
-    actions = np.clip(track.action_from_ctrl(ctrl), -1.0, 1.0)
+    env.reset(seed=seed)
+    actions = track.actions_to(track.hand.ctrl_from_qpos(commanded.qpos[1:]))
     return perform(env, actions, seed=seed, cameras=cameras, annotations=annotations)
 
 

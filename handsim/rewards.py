@@ -1,4 +1,4 @@
-"""Reward terms in [0, 1] on arrays: 1 within tolerance, 0.1 at the margin beyond it."""
+"""Reward terms in [0, 1] on arrays: 1 without error, 0.1 at the margin."""
 
 from collections.abc import Mapping
 
@@ -6,29 +6,35 @@ import numpy as np
 from dm_control.utils.rewards import tolerance
 from jaxtyping import Float
 
-JOINT_MARGIN = 0.2
-"""Joint error [rad] at which the joint term has fallen to 0.1."""
-TIP_MARGIN = 0.02
-"""Fingertip error [m] at which the tip term has fallen to 0.1."""
-PALM_MARGIN = 0.05
-"""Palm error [m] at which the palm term has fallen to 0.1."""
+MARGINS = {"joints": 0.2, "tips": 0.02, "palm": 0.05}
+"""Errors at which a term has fallen to 0.1: of a joint [rad], a fingertip [m], the palm [m]."""
 
 
-def joint_term(error: Float[np.ndarray, " nq"]) -> float:
-    """How close the joints are, from their errors [rad]: 1 where every error is 0."""
-    return float(np.mean(tolerance(np.abs(error), margin=JOINT_MARGIN)))
+def closeness(
+    errors: Mapping[str, Float[np.ndarray, " n"]], margins: Mapping[str, float] = MARGINS
+) -> dict[str, float]:
+    """How close each group of quantities is to where it should be.
+
+    A term is the mean over its group of a Gaussian of the error, which is 0.1 at the margin.
+
+    Args:
+        errors: sizes of the errors, by the name of the group.
+        margins: of each group, in the unit of its errors.
+    """
+    scaled = np.concatenate([error / margins[name] for name, error in errors.items()])
+    close = tolerance(np.abs(scaled), margin=1.0)
+    terms, start = {}, 0
+    for name, error in errors.items():
+        terms[name] = float(close[start : start + len(error)].sum()) / len(error)
+        start += len(error)
+    return terms
 
 
-def tip_term(error: Float[np.ndarray, "F 3"]) -> float:
-    """How close the fingertips are, from their errors [m]: 1 where every error is 0."""
-    return float(np.mean(tolerance(np.linalg.norm(error, axis=-1), margin=TIP_MARGIN)))
-
-
-def palm_term(distance: float) -> float:
-    """How close the palm's origin is, from its distance to the target [m]: 1 at 0."""
-    return float(tolerance(distance, margin=PALM_MARGIN))
+def distances(error: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
+    """Lengths of vectors."""
+    return np.sqrt((error * error).sum(axis=1))
 
 
 def total(terms: Mapping[str, float]) -> float:
     """One reward from several terms: their mean, hence in [0, 1] too."""
-    return float(np.mean(list(terms.values())))
+    return sum(terms.values()) / len(terms)

@@ -5,39 +5,49 @@ and a cylinder with seven hands: an elliptic friction cone with ``impratio`` 10 
 iterations at a step of 1/480 s neither creeps nor jitters; MuJoCo's defaults creep by millimetres.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import mujoco
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError, unknown
+from handsim.hands.capsules import touching_body
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
-from handsim.stage import HUMAN_SPHERE, add_cameras, add_ground_material, bounding_sphere, set_look
-
-Wrist = Literal["fixed", "floating"]
-WRISTS = ("fixed", "floating")
+from handsim.objects import SceneObject
+from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
+from handsim.stage import (
+    HUMAN_SPHERE,
+    add_cameras,
+    add_ground_material,
+    add_room,
+    bounding_sphere,
+    set_look,
+)
+from handsim.wrist import COORDINATES, WRISTS, Wrist, add_wrist, wrist_of
 
 MAX_TIMESTEP = 1 / 480
 """Longest physics step [s]: whole sub-steps at 30, 60, 120 and 240 frames a second."""
-WRIST_TIME_CONSTANT = 0.01
-"""Time constant of the weld that pulls a floating wrist after its target [s]."""
-WRIST_LAG = 2 * WRIST_TIME_CONSTANT
-"""How long after its target a floating wrist arrives [s]: a critically damped pull with damping b
-and stiffness k trails a steadily moving target by b/k, twice the weld's time constant."""
-MAX_WRIST_LEAD = 0.05
-"""How far the target of a floating wrist may run ahead of it [m]; it bounds the weld's force."""
-IDENTITY_POSE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+TABLE_SIZE = (1.2, 1.2, 0.04)
+"""Width, depth and thickness of a table [m]."""
+OBJECT, GOAL, TABLE, GROUND = "object", "goal", "table", "ground"
+"""Names of bodies and geoms that are not the hand's."""
+GOAL_GROUP = 1
+"""The geom group of the image that shows where an object is to go."""
 
-# Hands keep their own names, and some have a wrist.
-_WRIST_BODY, _WRIST_TARGET = "scene/wrist", "scene/wrist_target"
+_PALM_SENSORS = {
+    "palm_position": mujoco.mjtSensor.mjSENS_FRAMEPOS,
+    "palm_orientation": mujoco.mjtSensor.mjSENS_FRAMEQUAT,
+}
+_NET_FORCE = 3
+"""MuJoCo's code for a contact sensor that adds all forces up."""
+_COORDINATES = len(COORDINATES)
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A compiled world with one hand in it, and where the hand is in the model's arrays.
+    """A compiled world with one hand in it, and where things are in the model's arrays.
 
     The joints, actuators, bodies and sites of the hand keep their own names.
 
@@ -45,58 +55,60 @@ class Scene:
         hand: the hand.
         model: the world.
         xml: the world as MJCF text; a model compiled from it may differ in the last bits.
-        wrist: "fixed" or "floating".
+        wrist: what carries the hand.
+        object: what stands in the world beside the hand, or None.
         qpos_ids, dof_ids, ctrl_ids: where the hand's joints and actuators are in qpos, qvel, ctrl.
         palm_id, tip_ids: the sites of the palm frame and of the fingertips.
-        mocap_id: the mocap body that leads a floating wrist, or None.
+        sensors: where the scene's own sensors are in sensordata, by name.
+        object_qpos, object_dofs: where the object's free joint is in qpos and qvel.
+        goal_id: the mocap body that shows where the object is to go, or None.
     """
 
     hand: RobotHand
     model: mujoco.MjModel
     xml: str
-    wrist: str
+    wrist: Wrist
+    object: SceneObject | None
     qpos_ids: np.ndarray
     dof_ids: np.ndarray
     ctrl_ids: np.ndarray
     palm_id: int
     tip_ids: np.ndarray
-    mocap_id: int | None
+    sensors: Mapping[str, slice]
+    object_qpos: slice
+    object_dofs: slice
+    goal_id: int | None
 
     def place(
-        self, data: mujoco.MjData, qpos: Float[np.ndarray, " nq"], wrist: Float[np.ndarray, " 7"]
+        self,
+        data: mujoco.MjData,
+        qpos: Float[np.ndarray, " nq"],
+        wrist: Float[np.ndarray, " 7"] = IDENTITY_POSE,
+        object_pose: Float[np.ndarray, " 7"] | None = None,
     ) -> None:
-        """Put the hand at `qpos` [rad] and a floating wrist at `wrist`, at rest and held there.
+        """Put the hand at `qpos` [rad] and a wrist that moves at `wrist`, at rest and held there.
 
         Args:
             data: the state to write; everything else in it is reset.
             qpos: joint positions of the hand.
             wrist: see `wrist_poses`; ignored on a fixed wrist.
+            object_pose: where the object is; by default where it was built.
         """
         mujoco.mj_resetData(self.model, data)
         data.qpos[self.qpos_ids] = qpos
         data.ctrl[self.ctrl_ids] = self.hand.ctrl_from_qpos(qpos)
-        if self.mocap_id is not None:
-            address = self.model.joint(_WRIST_BODY).qposadr[0]
-            data.qpos[address : address + 7] = wrist
-            self._set_target(data, wrist)
+        self.wrist.place(data, wrist)
+        if self.wrist.kind != "fixed":
+            data.userdata[:_COORDINATES] = self.wrist.coordinates(wrist[None])[0]
+        if object_pose is not None:
+            data.qpos[self.object_qpos] = object_pose
         mujoco.mj_forward(self.model, data)
+        self.update(data)
 
-    def lead_wrist(self, data: mujoco.MjData, wrist: Float[np.ndarray, " 7"]) -> None:
-        """Move the target of a floating wrist to `wrist`, at most `MAX_WRIST_LEAD` ahead of it.
-
-        The weld has no force limit, so a target inside a table would push with any force.
-        """
-        address = self.model.joint(_WRIST_BODY).qposadr[0]
-        lead = wrist[:3] - data.qpos[address : address + 3]
-        excess = np.linalg.norm(lead) / MAX_WRIST_LEAD
-        if excess > 1:
-            wrist = wrist.copy()
-            wrist[:3] = data.qpos[address : address + 3] + lead / excess
-        self._set_target(data, wrist)
-
-    def _set_target(self, data: mujoco.MjData, wrist: Float[np.ndarray, " 7"]) -> None:
-        data.mocap_pos[self.mocap_id] = wrist[:3]
-        data.mocap_quat[self.mocap_id] = wrist[3:]
+    def show_goal(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
+        """Move the goal's image to `pose`."""
+        data.mocap_pos[self.goal_id] = pose[:3]
+        data.mocap_quat[self.goal_id] = pose[3:]
 
     def wrist_poses(
         self, palm: Float[np.ndarray, "T 7"], qpos: Float[np.ndarray, "T nq"]
@@ -112,14 +124,55 @@ class Scene:
 
     def palm(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
         """The palm frame in the world: x y z [m], qw qx qy qz with qw ≥ 0."""
-        quat = np.empty(4)
-        mujoco.mju_mat2Quat(quat, data.site_xmat[self.palm_id])
-        return np.concatenate([data.site_xpos[self.palm_id], np.copysign(1.0, quat[0]) * quat])
+        pose = data.sensordata[self.sensors["palm"]].copy()
+        if pose[3] < 0:
+            pose[3:] *= -1.0
+        return pose
 
     def tips(self, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
         """The fingertips in the palm frame [m]."""
-        rotation = data.site_xmat[self.palm_id].reshape(3, 3)
-        return (data.site_xpos[self.tip_ids] - data.site_xpos[self.palm_id]) @ rotation
+        return data.sensordata[self.sensors["tips"]].reshape(-1, 3).copy()
+
+    def touch(self, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
+        """The net contact force on the last link of each finger, in the palm frame [N].
+
+        It is that of the last physics step.
+        """
+        forces = data.userdata[_COORDINATES:].reshape(-1, 3)
+        return forces @ data.site_xmat[self.palm_id].reshape(3, 3)
+
+    def object_pose(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
+        """The object in the world: x y z [m], qw qx qy qz."""
+        return data.qpos[self.object_qpos].copy()
+
+    def object_velocity(self, data: mujoco.MjData) -> Float[np.ndarray, " 6"]:
+        """The object's velocity [m/s], in the world, and turning [rad/s], in its own frame."""
+        return data.qvel[self.object_dofs].copy()
+
+    def wrist_command(self, data: mujoco.MjData) -> Float[np.ndarray, " 6"]:
+        """The coordinates the wrist was last told to go to, see `handsim.wrist`."""
+        return data.userdata[:_COORDINATES].copy()
+
+    def command_wrist(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
+        """Tell the wrist to go to `coordinates`, from now on."""
+        data.userdata[:_COORDINATES] = coordinates
+        self.wrist.command(data, coordinates)
+
+    def update(self, data: mujoco.MjData) -> None:
+        """Bring poses and forces up to date with the state, after physics steps.
+
+        ``mj_step`` leaves poses as they were before its integration. The forces belong to the
+        step, which a state alone does not tell; they are kept in it as ``userdata``.
+        """
+        mujoco.mj_kinematics(self.model, data)
+        mujoco.mj_sensorPos(self.model, data)
+        # The sensor tells the force that its body exerts.
+        data.userdata[_COORDINATES:] = -data.sensordata[self.sensors["touch"]]
+
+    def restore(self, data: mujoco.MjData) -> None:
+        """Bring poses up to date after a state was written into `data`."""
+        mujoco.mj_kinematics(self.model, data)
+        mujoco.mj_sensorPos(self.model, data)
 
 
 def build_scene(
@@ -127,23 +180,30 @@ def build_scene(
     wrist: str = "fixed",
     palm: Float[np.ndarray, " 7"] = IDENTITY_POSE,
     ground: float | None = None,
+    table: float | None = None,
+    object: SceneObject | None = None,
     timestep: float = MAX_TIMESTEP,
     self_collision: bool = True,
     margin: float = 1.1,
 ) -> Scene:
-    """A world with `hand` in it, lights and the cameras `CAMERAS`.
+    """A world with `hand` in it, perhaps an object, lights and the cameras `CAMERAS`.
 
-    The cameras are placed relative to the palm as it is at the start. "front" looks at the palm
-    from the side the fingers close to, the thumb a little nearer, and "top" along the fingers from
-    beyond the tips; both keep their orientation and travel with a floating wrist. "wrist" sits
+    Without a table the cameras are placed relative to the palm as it is at the start. "front" looks
+    at the palm from the side the fingers close to, the thumb a little nearer, and "top" along the
+    fingers from beyond the tips; both keep their orientation and travel with a wrist that moves.
+    With a table these two stand in the room and look at the middle of the table. "wrist" sits
     under the wrist and turns with it.
 
     Args:
         hand: the hand.
         wrist: "fixed" welds the hand to the world. "floating" gives it a free joint and a mocap
-            body, `Scene.lead_wrist`, that pulls it along through a weld.
+            body that pulls it along through a weld. "actuated" gives it six joints with position
+            actuators of bounded force.
         palm: palm frame in world at the neutral configuration, at the start: x y z qw qx qy qz.
         ground: height of a ground plane [m], or None for none.
+        table: height of a table's top [m], centred at x = y = 0, or None for none.
+        object: what is in the world beside the hand, with a free joint and, where it is to go, an
+            image of itself; it is built standing on the table, or at the origin.
         timestep: physics step [s], at most 1/480.
         self_collision: whether the hand's links collide with each other.
         margin: distance of "front" and "top" relative to one that just frames the hand.
@@ -163,14 +223,18 @@ def build_scene(
     spec.compiler.degree = False
     _set_options(spec, timestep)
     set_look(spec)
-    body = spec.worldbody.add_body(name=_WRIST_BODY, pos=palm[:3], quat=palm[3:])
-    if wrist == "floating":
-        _set_floating(spec, body, palm)
+    body = add_wrist(spec, wrist, palm, hand)
     _attach(spec, body, hand, self_collision)
-    add_cameras(body, hand.side, *bounding_sphere(hand), margin)
+    _add_sensors(spec, hand)
+    add_cameras(body, hand.side, *bounding_sphere(hand), margin, table is not None)
+    if table is not None:
+        _add_table(spec, table)
+        add_room(spec, table)
     if ground is not None:
         _add_ground(spec, ground)
-    return _compiled(spec, hand, wrist)
+    if object is not None:
+        _add_object(spec, object, 0.0 if table is None else table + object.rest_height)
+    return _compiled(spec, hand, wrist, np.asarray(palm, dtype=float), object)
 
 
 def build_stage(side: str) -> mujoco.MjModel:
@@ -201,27 +265,6 @@ def timestep_at(control_rate: float) -> tuple[float, int]:
     return 1 / (control_rate * substeps), substeps
 
 
-def matrices_from_poses(poses: Float[np.ndarray, "*T 7"]) -> Float[np.ndarray, "*T 4 4"]:
-    """Homogeneous transforms of poses x y z qw qx qy qz."""
-    transforms = np.zeros((*poses.shape[:-1], 4, 4))
-    transforms[..., :3, :3] = (
-        Rotation.from_quat(poses[..., 3:].reshape(-1, 4), scalar_first=True)
-        .as_matrix()
-        .reshape(*poses.shape[:-1], 3, 3)
-    )
-    transforms[..., :3, 3] = poses[..., :3]
-    transforms[..., 3, 3] = 1.0
-    return transforms
-
-
-def poses_from_matrices(transforms: Float[np.ndarray, "*T 4 4"]) -> Float[np.ndarray, "*T 7"]:
-    """Poses x y z qw qx qy qz, with qw ≥ 0, of homogeneous transforms."""
-    rotations = Rotation.from_matrix(transforms[..., :3, :3].reshape(-1, 3, 3))
-    quats = rotations.as_quat(canonical=True, scalar_first=True)
-    shape = transforms.shape[:-2]
-    return np.concatenate([transforms[..., :3, 3], quats.reshape(*shape, 4)], axis=-1)
-
-
 def _set_options(spec: mujoco.MjSpec, timestep: float) -> None:
     option = spec.option
     option.timestep = timestep
@@ -230,23 +273,6 @@ def _set_options(spec: mujoco.MjSpec, timestep: float) -> None:
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     option.impratio = 10
     option.noslip_iterations = 3
-
-
-def _set_floating(spec: mujoco.MjSpec, body: mujoco.MjsBody, palm: Float[np.ndarray, " 7"]) -> None:
-    """A free joint for the wrist body, and the mocap body that leads it through a weld.
-
-    The wrist body needs some inertia of its own; a gram is nothing next to a hand.
-    """
-    body.add_freejoint(name=_WRIST_BODY)
-    body.explicitinertial = True
-    body.mass, body.inertia, body.ipos = 1e-3, [1e-7] * 3, [0, 0, 0]
-    spec.worldbody.add_body(name=_WRIST_TARGET, mocap=True, pos=palm[:3], quat=palm[3:])
-    weld = spec.add_equality(name=_WRIST_BODY, type=mujoco.mjtEq.mjEQ_WELD)
-    weld.objtype = mujoco.mjtObj.mjOBJ_BODY
-    weld.name1, weld.name2 = _WRIST_TARGET, _WRIST_BODY
-    weld.solref = [WRIST_TIME_CONSTANT, 1]
-    torquescale = 1.0
-    weld.data = [0.0] * 10 + [torquescale]
 
 
 def _attach(
@@ -283,18 +309,86 @@ def _add_ground(spec: mujoco.MjSpec, height: float) -> None:
     _set_grasp_contact(geom)
 
 
-def _compiled(spec: mujoco.MjSpec, hand: RobotHand, wrist: str) -> Scene:
+def _add_table(spec: mujoco.MjSpec, height: float) -> None:
+    size = np.array(TABLE_SIZE)
+    geom = spec.worldbody.add_geom(name=TABLE, type=mujoco.mjtGeom.mjGEOM_BOX, size=size / 2)
+    geom.pos, geom.rgba = [0, 0, height - size[2] / 2], [0.83, 0.77, 0.68, 1.0]
+    _set_grasp_contact(geom)
+
+
+def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float) -> None:
+    """The object, and an image of it without mass or contact that shows its goal."""
+    body = spec.worldbody.add_body(name=OBJECT, pos=[0, 0, height])
+    body.add_freejoint(name=OBJECT)
+    for geom in object.add_geoms(spec, body):
+        _set_grasp_contact(geom)
+        geom.friction[0] = object.friction
+    goal = spec.worldbody.add_body(name=GOAL, mocap=True, pos=[0, 0, height])
+    for geom in object.add_geoms(spec, goal):
+        geom.contype = geom.conaffinity = 0
+        geom.mass, geom.group = 0.0, GOAL_GROUP
+        geom.rgba = [0.2, 0.75, 0.35, 0.3]
+
+
+def _add_sensors(spec: mujoco.MjSpec, hand: RobotHand) -> None:
+    """Palm and fingertips, and the net contact force on the last link of each finger."""
+    site = mujoco.mjtObj.mjOBJ_SITE
+    for quantity, kind in _PALM_SENSORS.items():
+        spec.add_sensor(name=f"scene/{quantity}", type=kind, objtype=site, objname=PALM_SITE)
+    for finger in hand.fingers:
+        tip = spec.add_sensor(name=f"scene/{finger}_tip", type=mujoco.mjtSensor.mjSENS_FRAMEPOS)
+        tip.objtype, tip.objname = site, f"{finger}_tip"
+        tip.reftype, tip.refname = site, PALM_SITE
+    for finger in hand.fingers:
+        touch = spec.add_sensor(name=f"scene/{finger}_touch")
+        touch.type, touch.objtype = mujoco.mjtSensor.mjSENS_CONTACT, mujoco.mjtObj.mjOBJ_BODY
+        touch.objname = hand.model.body(touching_body(hand.model, finger)).name
+        touch.intprm = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), _NET_FORCE, 1]
+
+
+def _sensors(model: mujoco.MjModel, hand: RobotHand) -> dict[str, slice]:
+    """Where the sensors are: those of a kind follow each other."""
+    thumb, last = hand.fingers[0], hand.fingers[-1]
+    ends = {
+        "palm": ("palm_position", "palm_orientation"),
+        "tips": (f"{thumb}_tip", f"{last}_tip"),
+        "touch": (f"{thumb}_touch", f"{last}_touch"),
+    }
+    found = {}
+    for name, (first, final) in ends.items():
+        start, end = model.sensor(f"scene/{first}"), model.sensor(f"scene/{final}")
+        found[name] = slice(int(start.adr[0]), int(end.adr[0] + end.dim[0]))
+    return found
+
+
+def _compiled(
+    spec: mujoco.MjSpec,
+    hand: RobotHand,
+    wrist: str,
+    palm: Float[np.ndarray, " 7"],
+    object: SceneObject | None,
+) -> Scene:
+    spec.nuserdata = _COORDINATES + 3 * len(hand.fingers)
     model = spec.compile()
     joints = [model.joint(name) for name in hand.joint_names]
+    qpos, dof = (0, 0) if object is None else _addresses(model, OBJECT)
     return Scene(
         hand=hand,
         model=model,
         xml=spec.to_xml(),
-        wrist=wrist,
+        wrist=wrist_of(model, wrist, palm),
+        object=object,
         qpos_ids=np.array([j.qposadr[0] for j in joints]),
         dof_ids=np.array([j.dofadr[0] for j in joints]),
         ctrl_ids=np.array([model.actuator(name).id for name in hand.actuator_names]),
         palm_id=model.site(PALM_SITE).id,
         tip_ids=np.array([model.site(f"{finger}_tip").id for finger in hand.fingers]),
-        mocap_id=int(model.body(_WRIST_TARGET).mocapid[0]) if wrist == "floating" else None,
+        sensors=_sensors(model, hand),
+        object_qpos=slice(qpos, qpos + 7 if object else qpos),
+        object_dofs=slice(dof, dof + 6 if object else dof),
+        goal_id=int(model.body(GOAL).mocapid[0]) if object else None,
     )
+
+
+def _addresses(model: mujoco.MjModel, joint: str) -> tuple[int, int]:
+    return int(model.joint(joint).qposadr[0]), int(model.joint(joint).dofadr[0])

@@ -10,6 +10,8 @@ from handsim.hands.robot_hand import PALM_SITE, RobotHand
 CAMERAS = ("front", "wrist", "top")
 HUMAN_SPHERE = (np.array([0.025, 0.015, 0.095]), 0.125)
 """Centre, in the palm frame, and radius [m] of a sphere around an adult's hand."""
+ROOM_RADIUS = 0.3
+"""Radius of what the cameras in a room frame [m], above the middle of the table."""
 _FOVY, _WRIST_FOVY = 30.0, 72.0
 
 
@@ -55,6 +57,7 @@ def add_cameras(
     centre: Float[np.ndarray, " 3"],
     radius: float,
     margin: float,
+    room: bool = False,
 ) -> None:
     """Hang the cameras `CAMERAS` and a light on the body whose frame is the palm frame.
 
@@ -63,7 +66,13 @@ def add_cameras(
         side: which hand; its thumb is a little nearer to "front".
         centre, radius: what is looked at, in the palm frame [m]; see `bounding_sphere`.
         margin: distance of "front" and "top" relative to one that just frames it.
+        room: whether "front", "top" and the light stand in a room instead, see `add_room`.
     """
+    eye = centre + _framing(radius, _WRIST_FOVY) * np.array([0.65, 0.0, -0.76])
+    quat = _looking(eye, centre, [1, 0, 0])
+    wrist.add_camera(name="wrist", pos=eye, quat=quat, fovy=_WRIST_FOVY)
+    if room:
+        return
     thumb = 1.0 if side == "right" else -1.0
     distance = margin * _framing(radius, _FOVY)
     front, top = np.array([1.0, 0.35 * thumb, 0.2]), np.array([0.5, 0.25 * thumb, 1.0])
@@ -71,12 +80,21 @@ def add_cameras(
     for name, way, up in (("front", front, [0, 0, 1]), ("top", top, [1, 0, 0])):
         eye = centre + distance * way / np.linalg.norm(way)
         wrist.add_camera(name=name, mode=track, pos=eye, quat=_looking(eye, centre, up), fovy=_FOVY)
-    eye = centre + _framing(radius, _WRIST_FOVY) * np.array([0.65, 0.0, -0.76])
-    quat = _looking(eye, centre, [1, 0, 0])
-    wrist.add_camera(name="wrist", pos=eye, quat=quat, fovy=_WRIST_FOVY)
     sun = wrist.add_light(name="sun", mode=track, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     sun.dir = np.array([-0.5, -0.35 * thumb, -0.8])
     sun.pos = centre - 4 * radius * sun.dir
+    sun.diffuse, sun.specular = [0.35] * 3, [0.15] * 3
+
+
+def add_room(spec: mujoco.MjSpec, height: float) -> None:
+    """The cameras "front" and "top" and a light over a table whose top is at `height` [m]."""
+    centre = np.array([0.0, 0.0, height + 0.12])
+    views = {"front": ([1.0, 0.35, 0.35], [0, 0, 1]), "top": ([0.25, 0.0, 1.0], [-1, 0, 0])}
+    for name, (way, up) in views.items():
+        eye = centre + _framing(ROOM_RADIUS, _FOVY) * np.array(way) / np.linalg.norm(way)
+        spec.worldbody.add_camera(name=name, pos=eye, quat=_looking(eye, centre, up), fovy=_FOVY)
+    sun = spec.worldbody.add_light(name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    sun.pos, sun.dir = centre + np.array([1.0, 0.7, 1.6]), np.array([-0.5, -0.35, -0.8])
     sun.diffuse, sun.specular = [0.35] * 3, [0.15] * 3
 
 

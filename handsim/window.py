@@ -14,7 +14,8 @@ from numpy import ndarray
 
 from handsim.errors import MissingExtraError
 from handsim.hands.robot_hand import RobotHand
-from handsim.scene import IDENTITY_POSE, build_scene
+from handsim.poses import IDENTITY_POSE
+from handsim.scene import build_scene
 
 _CLOSING_SECONDS = 5.0
 Show = Callable[[Float[ndarray, " nq"]], bool]

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from handsim.gallery import COLOURS, Picture
 from handsim.hands.robot_hand import RobotHand
+from handsim.poses import IDENTITY_POSE
 from handsim.render import Renderer, Segment
-from handsim.scene import IDENTITY_POSE, Scene, build_scene, build_stage
+from handsim.scene import Scene, build_scene, build_stage
 from retarget.human.keypoints import CHAINS
 
 KNUCKLES = [CHAINS[finger][0] for finger in ("index", "middle", "ring", "pinky")]

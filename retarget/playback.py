@@ -14,7 +14,7 @@ from handsim.hands.catalog import load_hand
 from handsim.render import write_video
 from handsim.replay import replay
 from handsim.rollout import Rollout
-from handsim.scene import Wrist
+from handsim.wrist import Kind
 from retarget.film import Film
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.retargeter import Solution
@@ -28,7 +28,7 @@ STILL_SECONDS, STILL_RATE = 1.0, 30.0
 
 
 def play(
-    solution: Solution, motion: HandTrajectory | None = None, wrist: Wrist = "fixed"
+    solution: Solution, motion: HandTrajectory | None = None, wrist: Kind = "fixed"
 ) -> Rollout:
     """The rollout of a solution in `handsim/Track-v0`; a single frame is held for a second.
 

@@ -24,8 +24,9 @@ from handsim.assets import ASSETS
 from handsim.errors import MissingExtraError, MissingFileError, WorkerError
 from handsim.hands.installed import MENAGERIE_VARIABLE
 from handsim.opengl import context_class
+from handsim.poses import IDENTITY_POSE
 from handsim.render import Renderer, write_video
-from handsim.scene import IDENTITY_POSE, build_scene
+from handsim.scene import build_scene
 from handsim.window import has_display
 from retarget.human.extract import venvs
 from retarget.human.hand_trajectory import HandTrajectory

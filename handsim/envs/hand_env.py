@@ -1,6 +1,8 @@
 """HandEnv: what every environment with a hand in it shares."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import gymnasium
@@ -9,6 +11,15 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, UInt8
 
+from handsim import rewards
+from handsim.control import (
+    MAX_WRIST_SPEED,
+    MAX_WRIST_TURN,
+    RANGE_TIME,
+    Control,
+    DeltaTargets,
+    JointTargets,
+)
 from handsim.errors import InputError, unknown
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
@@ -18,27 +29,39 @@ Observation = dict[str, Any]
 Info = dict[str, Any]
 
 RENDER_MODES = ("rgb_array",)
+CONTROLS = ("joints", "delta")
+IMAGE = "image_"
+"""What the name of an observed picture starts with; the camera's name follows."""
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-_BAD_STATE = (
-    mujoco.mjtWarning.mjWARN_BADQPOS,
-    mujoco.mjtWarning.mjWARN_BADQVEL,
-    mujoco.mjtWarning.mjWARN_BADQACC,
-)
+_BAD_STATE = [
+    int(mujoco.mjtWarning.mjWARN_BADQPOS),
+    int(mujoco.mjtWarning.mjWARN_BADQVEL),
+    int(mujoco.mjtWarning.mjWARN_BADQACC),
+]
+_FAR = mujoco.mjMAXVAL
+"""MuJoCo calls a state beyond this unstable."""
 
 
 class HandEnv(gymnasium.Env[Observation, np.ndarray]):
     """A hand in a scene, driven by position targets at a control rate.
 
-    An action in [−1, 1]ⁿᵘ is an affine image of the actuators' targets: −1 and 1 are the ends of
-    their ranges. A subclass says how an episode begins, moves, is observed and rewarded.
+    An action in [−1, 1]ᵃ says, in the way of the environment's control mode, what the targets of
+    the hand's actuators are to be and, where the wrist is part of the action, its coordinates. The
+    targets of the hand are set at once; those of the wrist move evenly over the control step.
+
+    A subclass says how an episode begins, what it shows, how it is judged and when it is over. All
+    that the next step depends on is MuJoCo's state.
 
     Attributes:
         scene: the hand in its world.
         data: the state; read it, and write it through `set_state` only.
+        control: how actions are read.
         control_rate: steps a second [Hz].
         substeps: physics steps in one step.
-        frame: steps since the start of the motion.
+        frame: steps since the start of the episode.
+        cameras: cameras whose pictures are part of the observation.
+        settings: the arguments that make an environment like this one, as JSON can hold them.
     """
 
     # Gymnasium reads the class's before an environment is made.
@@ -49,63 +72,92 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         scene: Scene,
         control_rate: float,
         substeps: int,
-        render_mode: str | None,
-        camera: str,
-        width: int,
-        height: int,
+        control: str = "joints",
+        wrist_range: Float[np.ndarray, "6 2"] | None = None,
+        cameras: Sequence[str] = (),
+        render_mode: str | None = None,
+        camera: str = "front",
+        width: int = 640,
+        height: int = 480,
     ):
         """Set up spaces and state.
 
+        Args:
+            scene: the hand in its world.
+            control_rate: steps a second [Hz].
+            substeps: physics steps in one step.
+            control: one of `CONTROLS`. "joints": an action is the targets, its ends the ends of
+                their ranges. "delta": an action moves the targets.
+            wrist_range: ends of the wrist's coordinates where they are part of the action.
+            cameras: which of the scene's cameras to observe.
+            render_mode: "rgb_array" or None.
+            camera: what `render` shows.
+            width, height: size of all pictures in pixels.
+
         Raises:
-            UnknownNameError: there is no such render mode or camera.
+            UnknownNameError: there is no such control, render mode or camera.
         """
         if render_mode not in (None, *RENDER_MODES):
             raise unknown("render mode", render_mode, RENDER_MODES)
-        if camera not in CAMERAS:
-            raise unknown("camera", camera, CAMERAS)
+        for name in (camera, *cameras):
+            if name not in CAMERAS:
+                raise unknown("camera", name, CAMERAS)
         self.scene, self.hand = scene, scene.hand
         self.data = mujoco.MjData(scene.model)
         self.control_rate, self.substeps, self.frame = control_rate, substeps, 0
         self.metadata = {"render_modes": list(RENDER_MODES), "render_fps": control_rate}
         self.render_mode, self.camera, self.width, self.height = render_mode, camera, width, height
-        self._ctrl_middle, self._ctrl_half = _ctrl_bounds(scene)
+        self.cameras = tuple(cameras)
+        self.settings: dict[str, Any] = {}
+        self.commands_wrist = wrist_range is not None
+        self.control = self._control(control, wrist_range)
         self._renderer: Renderer | None = None
-        self.action_space = spaces.Box(-1.0, 1.0, (self.hand.nu,), np.float64)
-
-    def ctrl_from_action(self, action: Float[np.ndarray, "*T nu"]) -> Float[np.ndarray, "*T nu"]:
-        """Actuator targets of actions."""
-        return self._ctrl_middle + self._ctrl_half * action
-
-    def action_from_ctrl(self, ctrl: Float[np.ndarray, "*T nu"]) -> Float[np.ndarray, "*T nu"]:
-        """Actions of actuator targets: the inverse of `ctrl_from_action`."""
-        return (ctrl - self._ctrl_middle) / self._ctrl_half
+        self.action_space = spaces.Box(-1.0, 1.0, (self.control.size,), np.float64)
+        self.observation_space = spaces.Dict(self._spaces())
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
         """Begin an episode. `options` is not used."""
         super().reset(seed=seed)
-        self._begin()
         self.frame = 0
-        return self.observe(), self._assess()[1]
+        self._begin()
+        return self.observe(), self._judge()[1]
 
-    def step(self, action: Float[np.ndarray, " nu"]) -> tuple[Observation, float, bool, bool, Info]:
+    def step(self, action: Float[np.ndarray, " a"]) -> tuple[Observation, float, bool, bool, Info]:
         """Hold the targets of `action`, clipped to [−1, 1], for one control step.
 
-        An episode is terminated when MuJoCo finds its state unstable (not finite, or beyond 1e10),
-        which it then replaces by the initial one.
+        An episode is terminated when the task has failed, or when MuJoCo finds its state unstable
+        (not finite, or beyond 1e10), which it then replaces by the initial one.
 
         Raises:
             InputError: `action` has the wrong shape or is not finite.
         """
-        bounded = np.clip(self._checked(action), -1.0, 1.0)
-        self.data.ctrl[self.scene.ctrl_ids] = self.ctrl_from_action(bounded)
-        self._simulate()
-        # mj_step leaves positions of bodies and sites as they were before its integration.
-        mujoco.mj_kinematics(self.scene.model, self.data)
+        bounded = np.minimum(np.maximum(self._checked(action), -1.0), 1.0)
+        self._simulate(self.control.command(bounded, self.command()))
+        self.scene.update(self.data)
         self.frame += 1
-        reward, info = self._assess()
-        return self.observe(), reward, self._unstable(), self._finished(), info
+        reward, info = self._judge()
+        terminated = self._unstable() or self._failed()
+        return self.observe(), reward, terminated, self._finished(), info
+
+    def command(self) -> Float[np.ndarray, " n"]:
+        """The targets in force: the wrist's coordinates, where commanded, and the hand's ctrl."""
+        ctrl = self.data.ctrl[self.scene.ctrl_ids]
+        if not self.commands_wrist:
+            return ctrl
+        return np.concatenate([self.scene.wrist_command(self.data), ctrl])
+
+    def actions_to(self, commands: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N a"]:
+        """Actions that bring about `commands`, one after the other, from the one in force.
+
+        Where a command is out of an action's reach, the action goes as far as it can.
+        """
+        current, actions = self.command(), np.empty((len(commands), self.control.size))
+        for action, command in zip(actions, commands, strict=True):
+            action[:] = np.clip(self.control.action(command, current), -1.0, 1.0)
+            current = self.control.command(action, current)
+        return actions
 
     def get_state(self) -> Float[np.ndarray, " S"]:
         """All of MuJoCo's state that the next step depends on (``mjSTATE_INTEGRATION``)."""
@@ -125,9 +177,28 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         for warning in self.data.warning:
             warning.number = 0
         mujoco.mj_setState(self.scene.model, self.data, state, _STATE)
-        mujoco.mj_kinematics(self.scene.model, self.data)
+        self.scene.restore(self.data)
         self.frame = round(self.data.time * self.control_rate)
         return self.observe()
+
+    def observe(self) -> Observation:
+        """The observation of the current state, in arrays of its own."""
+        scene, data = self.scene, self.data
+        observation: Observation = {
+            "qpos": data.qpos[scene.qpos_ids],
+            "qvel": data.qvel[scene.dof_ids],
+            "ctrl": self.command(),
+            "tips": scene.tips(data),
+            "palm": scene.palm(data),
+            "touch": scene.touch(data),
+        }
+        if scene.object is not None:
+            observation["object"] = scene.object_pose(data)
+            observation["object_velocity"] = scene.object_velocity(data)
+        observation.update(self._aims())
+        for camera in self.cameras:
+            observation[IMAGE + camera] = self.picture(camera)
+        return observation
 
     def render(self) -> UInt8[np.ndarray, "height width 3"] | None:
         """The view of the environment's camera, or None without a render mode."""
@@ -148,40 +219,100 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             self._renderer = None
 
     @abstractmethod
-    def observe(self) -> Observation:
-        """The observation of the current state, in arrays of its own."""
-
-    @abstractmethod
     def _begin(self) -> None:
         """Bring the state to the beginning of an episode."""
 
     @abstractmethod
-    def _assess(self) -> tuple[float, Info]:
-        """The reward of the current state, and what it is made of."""
+    def _aims(self) -> Observation:
+        """What the observation shows of the task, beside hand and object."""
+
+    @abstractmethod
+    def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of `_aims`."""
+
+    @abstractmethod
+    def _assess(self) -> tuple[dict[str, float], Info]:
+        """The terms of the reward, each in [0, 1], and what else is known of the current state."""
 
     @abstractmethod
     def _finished(self) -> bool:
         """Whether the episode is over because its time is."""
 
-    def _simulate(self) -> None:
-        """Simulate one control step."""
-        mujoco.mj_step(self.scene.model, self.data, self.substeps)
+    def _failed(self) -> bool:
+        """Whether nothing more can come of the episode."""
+        return False
+
+    def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
+        """Simulate one control step under a command."""
+        self.data.ctrl[self.scene.ctrl_ids] = command[-self.hand.nu :]
+        if not self.commands_wrist:
+            return mujoco.mj_step(self.scene.model, self.data, self.substeps)
+        start = self.scene.wrist_command(self.data)
+        way = (command[:6] - start) / self.substeps
+        for i in range(1, self.substeps + 1):
+            self.scene.command_wrist(self.data, start + i * way)
+            mujoco.mj_step(self.scene.model, self.data)
+
+    def _judge(self) -> tuple[float, Info]:
+        """The reward, and info with each of its terms as ``reward_<term>``."""
+        terms, info = self._assess()
+        for name, value in terms.items():
+            info["reward_" + name] = value
+        return rewards.total(terms), info
+
+    def _control(self, mode: str, wrist_range: Float[np.ndarray, "6 2"] | None) -> Control:
+        if mode not in CONTROLS:
+            raise unknown("control", mode, CONTROLS)
+        low, high = _ctrl_ends(self.scene)
+        speed = (high - low) / RANGE_TIME
+        if wrist_range is not None:
+            low = np.concatenate([wrist_range[:, 0], low])
+            high = np.concatenate([wrist_range[:, 1], high])
+            speed = np.concatenate([[MAX_WRIST_SPEED] * 3, [MAX_WRIST_TURN] * 3, speed])
+        if mode == "delta":
+            return DeltaTargets(low, high, speed / self.control_rate)
+        return JointTargets(low, high)
+
+    def _spaces(self) -> dict[str, spaces.Space[Any]]:
+        hand, fingers = self.hand, len(self.hand.fingers)
+        shapes: dict[str, tuple[int, ...]] = {
+            "qpos": (hand.nq,),
+            "qvel": (hand.nq,),
+            "ctrl": (len(self.control.low),),
+            "tips": (fingers, 3),
+            "palm": (7,),
+            "touch": (fingers, 3),
+        }
+        if self.scene.object is not None:
+            shapes |= {"object": (7,), "object_velocity": (6,)}
+        shapes |= self._aim_shapes()
+        boxes: dict[str, spaces.Space[Any]] = {
+            name: spaces.Box(-_FAR, _FAR, shape, np.float64) for name, shape in shapes.items()
+        }
+        picture = (self.height, self.width, 3)
+        for camera in self.cameras:
+            boxes[IMAGE + camera] = spaces.Box(0, 255, picture, np.uint8)
+        return boxes
 
     def _unstable(self) -> bool:
-        return any(self.data.warning[int(kind)].number for kind in _BAD_STATE)
+        counts = self.data.warning.number
+        return any(counts[kind] for kind in _BAD_STATE)
 
-    def _checked(self, action: Float[np.ndarray, "..."]) -> Float[np.ndarray, " nu"]:
+    def _checked(self, action: Float[np.ndarray, "..."]) -> Float[np.ndarray, " a"]:
         action = np.asarray(action, dtype=np.float64)
-        if action.shape != (self.hand.nu,):
-            raise InputError(f"action has shape {action.shape}, expected ({self.hand.nu},).")
-        if not np.isfinite(action).all():
+        if action.shape != self.action_space.shape:
+            raise InputError(
+                f"action has shape {action.shape}, expected {self.action_space.shape}."
+            )
+        # A sum is finite only if all its terms are; one that overflows is looked at again.
+        if not isfinite(action.sum()) and not np.isfinite(action).all():
             i = int(np.flatnonzero(~np.isfinite(action))[0])
             raise InputError(f"action[{i}] is {action[i]}, expected a number in [-1, 1].")
         return action
 
 
-def _ctrl_bounds(scene: Scene) -> tuple[Float[np.ndarray, " nu"], Float[np.ndarray, " nu"]]:
-    """Middle and half width of each actuator's targets.
+def _ctrl_ends(scene: Scene) -> tuple[Float[np.ndarray, " nu"], Float[np.ndarray, " nu"]]:
+    """Ends of each actuator's targets.
 
     Where the model gives an actuator no control range, it is what the joint limits come to.
     """
@@ -196,4 +327,4 @@ def _ctrl_bounds(scene: Scene) -> tuple[Float[np.ndarray, " nu"], Float[np.ndarr
             f"Actuator {scene.hand.actuator_names[i]!r} has the range [{low[i]:g}, {high[i]:g}], "
             "expected one that is not empty."
         )
-    return (low + high) / 2, (high - low) / 2
+    return low, high

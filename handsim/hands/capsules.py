@@ -120,12 +120,18 @@ def tip_body(model: mujoco.MjModel, finger: str) -> int:
     Raises:
         InputError: there is none.
     """
-    body = int(model.site_bodyid[model.site(f"{finger}_tip").id])
-    while body and not colliding(model, body):
-        body = int(model.body_parentid[body])
-    if not body:
+    body = touching_body(model, finger)
+    if not colliding(model, body):
         raise InputError(f"Finger {finger!r} has no colliding geom; expected one on its last link.")
     return body
+
+
+def touching_body(model: mujoco.MjModel, finger: str) -> int:
+    """What `tip_body` finds, or the site's own body where nothing of the finger can touch."""
+    own = body = int(model.site_bodyid[model.site(f"{finger}_tip").id])
+    while body and not colliding(model, body):
+        body = int(model.body_parentid[body])
+    return body or own
 
 
 def colliding(model: mujoco.MjModel, body: int) -> list[int]:

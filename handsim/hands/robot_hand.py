@@ -62,6 +62,9 @@ class RobotHand:
         if side not in SIDES:
             raise unknown("side", side, SIDES)
         self.name, self.side = name, side
+        for i, body in enumerate(spec.bodies):
+            # Sensors find bodies by their names.
+            body.name = body.name or f"body_{i}"
         self._spec = spec
         self.model = _compiled(spec, name)
         self._data = mujoco.MjData(self.model)

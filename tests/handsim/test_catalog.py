@@ -11,9 +11,10 @@ from handsim.contact import self_penetration, tip_gaps
 from handsim.errors import InputError, MissingExtraError, OutputError, UnknownNameError
 from handsim.hands.catalog import summarise
 from handsim.hands.skeleton import surface
+from handsim.poses import IDENTITY_POSE
 from handsim.postures import natural, pinch
 from handsim.render import Renderer
-from handsim.scene import IDENTITY_POSE, build_scene
+from handsim.scene import build_scene
 from tests import makeshift
 from tests.hands import EVERY, hand
 

@@ -4,10 +4,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from handsim.contact import self_penetration, tip_forces, tip_gaps
+from handsim.contact import self_penetration, tip_gaps
 from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
-from handsim.scene import IDENTITY_POSE, build_scene
+from handsim.scene import build_scene
 from tests.hands import EVERY, configurations, hand
 
 every_hand = pytest.mark.parametrize(
@@ -87,25 +87,27 @@ def test_pressing_on_the_ground_is_felt_as_the_actuators_force():
     robot = spheres()
     scene = build_scene(robot, ground=-0.025)
     data = mujoco.MjData(scene.model)
-    scene.place(data, robot.neutral, IDENTITY_POSE)
-    np.testing.assert_array_equal(tip_forces(scene, data), 0.0)
+    scene.place(data, robot.neutral)
+    np.testing.assert_array_equal(scene.touch(data), 0.0)
     data.ctrl[:] = -0.05, 0.0
     mujoco.mj_step(scene.model, data, 1000)
+    scene.update(data)
     pushed = data.actuator_force[scene.ctrl_ids[0]]
     assert pushed < -1.0
     expected = np.zeros((2, 3))
     expected[0, 2] = -pushed
-    np.testing.assert_allclose(tip_forces(scene, data), expected, atol=1e-3)
+    np.testing.assert_allclose(scene.touch(data), expected, atol=1e-3)
 
 
 def test_two_tips_that_press_feel_opposite_forces():
     robot = spheres()
     scene = build_scene(robot)
     data = mujoco.MjData(scene.model)
-    scene.place(data, np.array([0.0, -0.069]), IDENTITY_POSE)
+    scene.place(data, np.array([0.0, -0.069]))
     data.ctrl[:] = 0.0, -0.1
     mujoco.mj_step(scene.model, data, 50)
-    thumb, index = tip_forces(scene, data)
+    scene.update(data)
+    thumb, index = scene.touch(data)
     assert thumb[0] < -0.5
     np.testing.assert_allclose(thumb, -index)
 

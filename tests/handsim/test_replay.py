@@ -42,7 +42,8 @@ def test_the_fingertips_track(name, rate):
 def test_commanding_the_frames_start_would_lag():
     """The guard of the test above: the wrong command is seen to be worse."""
     env = env_of()
-    late = env.action_from_ctrl(env.hand.ctrl_from_qpos(env.reference.qpos[:-1]))
+    env.reset()
+    late = env.actions_to(env.hand.ctrl_from_qpos(env.reference.qpos[:-1]))
     assert perform(env, late).info["tip_error"].mean() > 5 * replay(env).info["tip_error"].mean()
 
 

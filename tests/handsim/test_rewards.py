@@ -7,31 +7,40 @@ from hypothesis import strategies as st
 
 from handsim import rewards
 
-TERMS = {
-    "joint": (lambda e: rewards.joint_term(np.full(4, e)), rewards.JOINT_MARGIN),
-    "tip": (lambda e: rewards.tip_term(np.full((4, 3), e / np.sqrt(3))), rewards.TIP_MARGIN),
-    "palm": (rewards.palm_term, rewards.PALM_MARGIN),
-}
-every_term = pytest.mark.parametrize("name", TERMS)
+every_group = pytest.mark.parametrize("name", rewards.MARGINS)
 
 
-@every_term
+def term(name: str, *errors: float) -> float:
+    return rewards.closeness({name: np.array(errors)})[name]
+
+
+@every_group
 def test_the_scale(name):
-    term, margin = TERMS[name]
-    assert term(0.0) == 1.0
-    assert term(margin) == pytest.approx(0.1)
-    assert term(-margin) == pytest.approx(0.1)
+    margin = rewards.MARGINS[name]
+    assert term(name, 0.0) == 1.0
+    assert term(name, margin) == pytest.approx(0.1)
+    assert term(name, -margin) == pytest.approx(0.1)
 
 
-@every_term
+@every_group
 @given(st.floats(0, 3), st.floats(1e-3, 1))
 def test_a_larger_error_earns_less(name, multiple, further):
-    term, margin = TERMS[name]
-    assert 0 < term((multiple + further) * margin) < term(multiple * margin) <= 1
+    margin = rewards.MARGINS[name]
+    assert 0 < term(name, (multiple + further) * margin) < term(name, multiple * margin) <= 1
 
 
 def test_one_joint_off_costs_its_share():
-    assert rewards.joint_term(np.array([0.0, 0.0, 0.0, 100.0])) == pytest.approx(0.75)
+    assert term("joints", 0.0, 0.0, 0.0, 100.0) == pytest.approx(0.75)
+
+
+def test_groups_do_not_mix():
+    errors = {"tips": np.array([0.0, 0.0]), "palm": np.array([0.05]), "joints": np.zeros(3)}
+    terms = rewards.closeness(errors)
+    assert terms == {"tips": 1.0, "palm": pytest.approx(0.1), "joints": 1.0}
+
+
+def test_distances_are_lengths():
+    np.testing.assert_allclose(rewards.distances(np.array([[3.0, 4.0, 0.0], [0, 0, 2]])), [5, 2])
 
 
 @given(st.dictionaries(st.text(min_size=1), st.floats(0, 1), min_size=1))

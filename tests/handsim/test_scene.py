@@ -9,19 +9,10 @@ from scipy.spatial.transform import Rotation
 
 from handsim.contact import self_penetration
 from handsim.errors import InputError, UnknownNameError
-from handsim.scene import (
-    IDENTITY_POSE,
-    MAX_TIMESTEP,
-    MAX_WRIST_LEAD,
-    WRIST_LAG,
-    WRISTS,
-    build_scene,
-    build_stage,
-    matrices_from_poses,
-    poses_from_matrices,
-    timestep_at,
-)
+from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
+from handsim.scene import MAX_TIMESTEP, build_scene, build_stage, timestep_at
 from handsim.stage import CAMERAS
+from handsim.wrist import MAX_WRIST_LEAD, WRIST_LAG, WRISTS
 from tests.hands import EVERY, configurations, hand
 
 every_hand = pytest.mark.parametrize(
@@ -92,15 +83,16 @@ def test_a_placed_hand_rests(name, side, wrist):
         data = placed(scene, robot.neutral)
         assert np.abs(data.actuator_force).max() < 1e-9
         mujoco.mj_step(scene.model, data, 480)
-        mujoco.mj_kinematics(scene.model, data)
+        scene.update(data)
         assert np.abs(data.qpos[scene.qpos_ids] - robot.neutral).max() < 1e-6
         np.testing.assert_allclose(scene.palm(data), IDENTITY_POSE, atol=1e-5)
 
 
 @every_hand
-def test_a_floating_palm_is_placed_with_the_hands_own_wrist_bent(name, side):
+@pytest.mark.parametrize("kind", WRISTS[1:])
+def test_a_palm_that_moves_is_placed_with_the_hands_own_wrist_bent(name, side, kind):
     robot, palm = hand(name, side), random_pose(5)
-    scene = build_scene(robot, "floating")
+    scene = build_scene(robot, kind)
     for qpos in configurations(robot, 5, seed=1):
         wrist = scene.wrist_poses(palm[None], qpos[None])[0]
         np.testing.assert_allclose(scene.palm(placed(scene, qpos, wrist)), palm, atol=1e-12)
@@ -154,17 +146,18 @@ def test_two_builds_step_to_the_same_bits():
     np.testing.assert_array_equal(*states)
 
 
-def test_a_steadily_moving_wrist_trails_its_target_by_the_lag():
-    scene = build_scene(hand(NAMES[0]), "floating")
+@pytest.mark.parametrize(("kind", "lag"), [("floating", WRIST_LAG), ("actuated", 1 / (15 * np.pi))])
+def test_a_steadily_moving_wrist_trails_its_target_by_the_lag(kind, lag):
+    scene = build_scene(hand(NAMES[0]), kind)
     data = placed(scene, scene.hand.neutral)
     speed, pose = 0.5, IDENTITY_POSE.copy()
     for _ in range(240):
         pose[0] = speed * data.time
-        scene.lead_wrist(data, pose)
+        scene.wrist.follow(data, scene.wrist.targets(pose[None])[0])
         mujoco.mj_step(scene.model, data)
-    mujoco.mj_kinematics(scene.model, data)
+    scene.update(data)
     trailing = (speed * data.time - scene.palm(data)[0]) / speed
-    assert trailing == pytest.approx(WRIST_LAG, rel=0.02)
+    assert trailing == pytest.approx(lag, rel=0.02)
 
 
 def test_the_wrist_target_is_kept_on_a_leash():
@@ -172,11 +165,11 @@ def test_the_wrist_target_is_kept_on_a_leash():
     scene = build_scene(hand(NAMES[0]), "floating")
     data, far = placed(scene, scene.hand.neutral), IDENTITY_POSE.copy()
     far[:3] = 6.0, 0.0, 8.0
-    scene.lead_wrist(data, far)
+    scene.wrist.follow(data, far)
     np.testing.assert_allclose(data.mocap_pos[0], MAX_WRIST_LEAD * np.array([0.6, 0.0, 0.8]))
     near = IDENTITY_POSE.copy()
     near[:3] = 0.01, 0.02, 0.0
-    scene.lead_wrist(data, near)
+    scene.wrist.follow(data, near)
     np.testing.assert_array_equal(data.mocap_pos[0], near[:3])
 
 
@@ -210,7 +203,7 @@ def test_the_physics_options():
 
 def test_the_stage_has_the_cameras_and_no_robot():
     stage = build_stage("right")
-    assert [stage.camera(i).name for i in range(stage.ncam)] == ["front", "top", "wrist"]
+    assert [stage.camera(i).name for i in range(stage.ncam)] == ["wrist", "front", "top"]
     assert stage.nq == 0
 
 
@@ -224,7 +217,7 @@ def test_the_scenes_text_compiles_to_the_same_structure():
 
 def test_what_is_refused():
     robot = hand(NAMES[0])
-    with pytest.raises(UnknownNameError, match="fixed, floating"):
+    with pytest.raises(UnknownNameError, match="actuated, fixed, floating"):
         build_scene(robot, "flying")
     with pytest.raises(InputError, match="1/480"):
         build_scene(robot, timestep=0.01)

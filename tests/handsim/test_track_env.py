@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 import handsim
 from handsim.envs import TRACK, TrackEnv
 from handsim.errors import InputError, UnknownNameError
-from handsim.scene import WRISTS
+from handsim.wrist import WRISTS
 from tests.hands import EVERY, hand
 from tests.motions import motion
 
@@ -103,23 +103,25 @@ def test_observations_are_arrays_of_their_own():
 @pytest.mark.parametrize("name", NAMES)
 def test_actions_are_an_affine_image_of_the_targets(name):
     env = env_of(name)
-    ends = env.ctrl_from_action(np.stack([-np.ones(env.hand.nu), np.ones(env.hand.nu)]))
+    env.reset()
+    control, start = env.control, env.command()
+    ends = control.command(np.stack([-np.ones(env.hand.nu), np.ones(env.hand.nu)]), start)
     ranges = env.scene.model.actuator_ctrlrange[env.scene.ctrl_ids]
     np.testing.assert_allclose(ends.T, ranges, atol=1e-12)
     actions = np.random.default_rng(0).uniform(-1, 1, (50, env.hand.nu))
     np.testing.assert_allclose(
-        env.action_from_ctrl(env.ctrl_from_action(actions)), actions, atol=1e-14
+        control.action(control.command(actions, start), start), actions, atol=1e-14
     )
-    env.reset()
     observation, *_ = env.step(actions[0])
-    np.testing.assert_array_equal(observation["ctrl"], env.ctrl_from_action(actions[0]))
+    np.testing.assert_array_equal(observation["ctrl"], control.command(actions[0], start))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_reference_can_be_commanded(name):
     """The targets that hold positions within the limits are within the actuators' ranges."""
     env = env_of(name, trajectory=motion(hand(name), amplitude=1.0))
-    actions = env.action_from_ctrl(env.hand.ctrl_from_qpos(env.reference.qpos))
+    commands = env.hand.ctrl_from_qpos(env.reference.qpos)
+    actions = env.control.action(commands, commands)
     assert np.abs(actions).max() <= 1 + 1e-9
 
 
@@ -127,7 +129,7 @@ def test_targets_beyond_the_range_are_clipped():
     env = env_of()
     env.reset()
     observation, *_ = env.step(np.full(env.hand.nu, 5.0))
-    np.testing.assert_array_equal(observation["ctrl"], env.ctrl_from_action(np.ones(env.hand.nu)))
+    np.testing.assert_array_equal(observation["ctrl"], env.control.high)
 
 
 @every_wrist
@@ -153,7 +155,7 @@ def test_an_episode_begins_on_the_reference_and_ends_with_it(wrist):
     assert observation["phase"] == 1.0
 
 
-def test_a_floating_palm_follows_the_wrist_and_a_fixed_one_stays():
+def test_a_palm_that_moves_follows_the_wrist_and_a_fixed_one_stays():
     for wrist in WRISTS:
         env = env_of(wrist=wrist)
         env.reset()
@@ -161,18 +163,17 @@ def test_a_floating_palm_follows_the_wrist_and_a_fixed_one_stays():
         for _ in range(env.steps):
             observation, *_, info = env.step(np.zeros(env.hand.nu))
             palms.append(observation["palm"])
-            assert ("palm_error" in info) == (wrist == "floating")
-        wanted = env.reference.wrist[1:] if wrist == "floating" else [[0, 0, 0, 1, 0, 0, 0]]
+            assert ("palm_error" in info) == (wrist != "fixed")
+        wanted = env.reference.wrist[1:] if wrist != "fixed" else [[0, 0, 0, 1, 0, 0, 0]]
         assert np.abs(np.array(palms) - wanted).max() < 0.02
-        assert (np.ptp(palms, axis=0)[0] > 0.09) == (wrist == "floating")
+        assert (np.ptp(palms, axis=0)[0] > 0.09) == (wrist != "fixed")
 
 
 def test_the_reward_is_the_mean_of_its_terms_and_falls_with_the_error():
     env = env_of(wrist="floating")
     env.reset()
-    _, reward, *_, info = env.step(
-        env.action_from_ctrl(env.hand.ctrl_from_qpos(env.reference.qpos[1]))
-    )
+    tracking = env.actions_to(env.hand.ctrl_from_qpos(env.reference.qpos[1:2]))[0]
+    _, reward, *_, info = env.step(tracking)
     terms = [value for name, value in info.items() if name.startswith("reward_")]
     assert len(terms) == 3
     assert reward == pytest.approx(np.mean(terms))

@@ -1,0 +1,240 @@
+"""What carries a hand: nothing but the world, a weld to a moving target, or six actuated joints.
+
+A wrist that moves has six coordinates: x y z [m] along the world's axes from where it was built,
+then roll, deviation and flexion [rad], turns about the z, x and y axes of the palm frame, each
+about the axis that the ones before it left behind. At a deviation of ±90° roll and flexion are one.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from handsim.hands.robot_hand import PALM_SITE, RobotHand
+
+Kind = Literal["fixed", "floating", "actuated"]
+WRISTS = ("fixed", "floating", "actuated")
+COORDINATES = ("x", "y", "z", "roll", "deviation", "flexion")
+
+WRIST_TIME_CONSTANT = 0.01
+"""Time constant of the weld that pulls a floating wrist after its target [s]."""
+WRIST_LAG = 2 * WRIST_TIME_CONSTANT
+"""How long after its target a wrist that moves arrives [s]: a critically damped pull with damping b
+and stiffness k trails a steadily moving target by b/k, twice the weld's time constant. The joints
+of an actuated wrist trail by 2/ω = 21 ms."""
+MAX_WRIST_LEAD = 0.05
+"""How far the target of a floating wrist may run ahead of it [m]; it bounds the weld's force."""
+
+BODY, TARGET = "scene/wrist", "scene/wrist_target"
+"""Hands keep their own names, and some have a wrist."""
+_BANDWIDTH_HZ = 15.0
+_FORCE, _TORQUE = 200.0, 20.0
+_PAYLOAD, _PAYLOAD_LEVER = 0.3, 0.1
+_AXES = "ZXY"
+
+
+class Wrist(ABC):
+    """How the body that carries a hand is placed and led.
+
+    Attributes:
+        kind: one of `WRISTS`.
+        base: where it was built: palm frame in world, x y z qw qx qy qz.
+    """
+
+    kind: Kind
+
+    def __init__(self, base: Float[np.ndarray, " 7"]):
+        self.base = base
+
+    @abstractmethod
+    def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
+        """Put the wrist at `pose`, at rest and held there."""
+
+    @abstractmethod
+    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T k"]:
+        """What `follow` takes, to go to `poses`."""
+
+    @abstractmethod
+    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " k"]) -> None:
+        """Pull the wrist towards a target from now on."""
+
+    @abstractmethod
+    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
+        """Pull the wrist towards `coordinates` from now on."""
+
+    def coordinates(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 6"]:
+        """The coordinates of `poses`; their angles go on from row to row without a jump."""
+        turns = Rotation.from_quat(self.base[3:], scalar_first=True).inv() * Rotation.from_quat(
+            poses[:, 3:], scalar_first=True
+        )
+        angles = np.unwrap(turns.as_euler(_AXES), axis=0)
+        return np.concatenate([poses[:, :3] - self.base[:3], angles], axis=1)
+
+    def pose(self, coordinates: Float[np.ndarray, " 6"]) -> Float[np.ndarray, " 7"]:
+        """The pose that has these coordinates."""
+        pose, turn = np.empty(7), np.empty(4)
+        pose[:3] = self.base[:3] + coordinates[:3]
+        mujoco.mju_euler2Quat(turn, coordinates[3:], _AXES.lower())
+        mujoco.mju_mulQuat(pose[3:], self.base[3:], turn)
+        return pose
+
+
+class FixedWrist(Wrist):
+    """Welded to the world; it cannot be moved."""
+
+    kind = "fixed"
+
+    def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
+        """Leave the wrist where it is."""
+
+    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 0"]:
+        """Nothing."""
+        return np.empty((len(poses), 0))
+
+    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " 0"]) -> None:
+        """Leave the wrist where it is."""
+
+    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
+        """Leave the wrist where it is."""
+
+
+class FloatingWrist(Wrist):
+    """A free joint, pulled after a mocap body by a weld.
+
+    The weld has no force limit, so a target is followed at most `MAX_WRIST_LEAD` ahead of the
+    wrist: one inside a table would push with any force.
+    """
+
+    kind = "floating"
+
+    def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
+        super().__init__(base)
+        self.mocap_id = int(model.body(TARGET).mocapid[0])
+        start = int(model.joint(BODY).qposadr[0])
+        self._place = slice(start, start + 7)
+        self._point = slice(start, start + 3)
+
+    def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
+        """Put the wrist and its target at `pose`."""
+        data.qpos[self._place] = pose
+        data.mocap_pos[self.mocap_id] = pose[:3]
+        data.mocap_quat[self.mocap_id] = pose[3:]
+
+    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+        """The poses."""
+        return poses
+
+    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " 7"]) -> None:
+        """Move the mocap body to `target`, or towards it as far as it may lead."""
+        here = data.qpos[self._point]
+        lead = target[:3] - here
+        excess = float(np.sqrt(lead @ lead)) / MAX_WRIST_LEAD
+        data.mocap_pos[self.mocap_id] = here + lead / excess if excess > 1 else target[:3]
+        data.mocap_quat[self.mocap_id] = target[3:]
+
+    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
+        """Follow the pose that has these coordinates."""
+        self.follow(data, self.pose(coordinates))
+
+
+class ActuatedWrist(Wrist):
+    """Six joints with position actuators of bounded force, 200 N and 20 N m."""
+
+    kind = "actuated"
+
+    def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
+        super().__init__(base)
+        names = joint_names()
+        self._qpos = np.array([model.joint(name).qposadr[0] for name in names])
+        self._ctrl = np.array([model.actuator(name).id for name in names])
+
+    def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
+        """Put the joints, and their targets, where the wrist is at `pose`."""
+        data.qpos[self._qpos] = data.ctrl[self._ctrl] = self.coordinates(pose[None])[0]
+
+    def targets(self, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 6"]:
+        """Their coordinates."""
+        return self.coordinates(poses)
+
+    def follow(self, data: mujoco.MjData, target: Float[np.ndarray, " 6"]) -> None:
+        """Set the joints' targets."""
+        data.ctrl[self._ctrl] = target
+
+    def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
+        """Set the joints' targets."""
+        data.ctrl[self._ctrl] = coordinates
+
+
+def joint_names() -> tuple[str, ...]:
+    """The joints of an actuated wrist, and their actuators."""
+    return tuple(f"{BODY}_{name}" for name in COORDINATES)
+
+
+def add_wrist(
+    spec: mujoco.MjSpec, kind: str, palm: Float[np.ndarray, " 7"], hand: RobotHand
+) -> mujoco.MjsBody:
+    """Add the body that carries the hand, with what moves it; its frame is the palm frame."""
+    body = spec.worldbody.add_body(name=BODY, pos=palm[:3], quat=palm[3:])
+    if kind != "fixed":
+        # A body that moves needs some inertia of its own; a gram is nothing next to a hand.
+        body.explicitinertial = True
+        body.mass, body.inertia, body.ipos = 1e-3, [1e-7] * 3, [0, 0, 0]
+    if kind == "floating":
+        _add_weld(spec, body, palm)
+    if kind == "actuated":
+        _add_joints(spec, body, palm, hand)
+    return body
+
+
+def wrist_of(model: mujoco.MjModel, kind: str, base: Float[np.ndarray, " 7"]) -> Wrist:
+    """The wrist that `add_wrist` added to what became `model`."""
+    if kind == "fixed":
+        return FixedWrist(base)
+    return FloatingWrist(base, model) if kind == "floating" else ActuatedWrist(base, model)
+
+
+def _add_weld(spec: mujoco.MjSpec, body: mujoco.MjsBody, palm: Float[np.ndarray, " 7"]) -> None:
+    body.add_freejoint(name=BODY)
+    spec.worldbody.add_body(name=TARGET, mocap=True, pos=palm[:3], quat=palm[3:])
+    weld = spec.add_equality(name=BODY, type=mujoco.mjtEq.mjEQ_WELD)
+    weld.objtype = mujoco.mjtObj.mjOBJ_BODY
+    weld.name1, weld.name2 = TARGET, BODY
+    weld.solref = [WRIST_TIME_CONSTANT, 1]
+    torquescale = 1.0
+    weld.data = [0.0] * 10 + [torquescale]
+
+
+def _add_joints(
+    spec: mujoco.MjSpec, body: mujoco.MjsBody, palm: Float[np.ndarray, " 7"], hand: RobotHand
+) -> None:
+    """Joints and critically damped actuators of one bandwidth, for the hand and what it carries."""
+    mass, inertia = _carried(hand)
+    world_axes = Rotation.from_quat(palm[3:], scalar_first=True).inv().as_matrix().T
+    turn_axes = [np.eye(3)["XYZ".index(axis)] for axis in _AXES]
+    slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
+    rows = [(slide, axis, mass, _FORCE) for axis in world_axes]
+    rows += [(hinge, axis, inertia, _TORQUE) for axis in turn_axes]
+    omega = 2 * np.pi * _BANDWIDTH_HZ
+    for name, (kind, axis, moved, limit) in zip(joint_names(), rows, strict=True):
+        body.add_joint(name=name, type=kind, axis=axis)
+        actuator = spec.add_actuator(name=name, target=name)
+        actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
+        actuator.set_to_position(kp=moved * omega**2, kv=2 * moved * omega)
+        actuator.forcelimited, actuator.forcerange = True, [-limit, limit]
+
+
+def _carried(hand: RobotHand) -> tuple[float, float]:
+    """Mass [kg] and largest moment of inertia about the palm's origin [kg m²], load included."""
+    model, data = hand.model, mujoco.MjData(hand.model)
+    data.qpos[:] = hand.neutral
+    mujoco.mj_kinematics(model, data)
+    arms = data.xipos - data.site(PALM_SITE).xpos
+    frames = data.ximat.reshape(-1, 3, 3)
+    own = np.einsum("bij,bj,bkj->bik", frames, model.body_inertia, frames)
+    squares = np.einsum("bi,bi->b", arms, arms)[:, None, None] * np.eye(3)
+    shifted = model.body_mass[:, None, None] * (squares - np.einsum("bi,bj->bij", arms, arms))
+    largest = float(np.linalg.eigvalsh((own + shifted).sum(axis=0))[-1])
+    return float(model.body_mass.sum()) + _PAYLOAD, largest + _PAYLOAD * _PAYLOAD_LEVER**2

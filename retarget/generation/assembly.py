@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.progress import track
 
 from handsim.datasets import assemble
-from retarget.generation.card import card, contact_sheet
+from retarget.generation.card import card
 from retarget.generation.episodes import KEPT
+from retarget.generation.pictures import contact_sheet
 from retarget.generation.plan import Plan
 from retarget.generation.results import Record, line, written
 from retarget.generation.run_folder import CARD, MANIFEST, SHEET, RunFolder
@@ -36,7 +37,7 @@ def finish(folder: RunFolder, plan: Plan, progress: bool = False) -> list[Record
                 packs = [folder.results.pack(episode, format) for episode in kept[group]]
                 assemble(format, path, packs)
     folder.write(MANIFEST, "".join(map(line, records)))
-    sheet = contact_sheet(folder, plan)
+    sheet = contact_sheet(folder.results.folder / episode.id for episode in plan.episodes)
     if sheet:
         folder.write(SHEET, sheet)
     folder.write(CARD, card(folder, plan, records, bool(sheet)))

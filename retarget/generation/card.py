@@ -2,21 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from handsim.hands.catalog import hand_names, summarise
-from handsim.rollout import Rollout
-from handsim.resimulation import remake
 from retarget.generation.plan import Plan
 from retarget.generation.results import Record
 from retarget.generation.run_folder import MANIFEST, RECIPE, SHEET, SUMS, RunFolder
 from retarget.metrics import METRICS
-
-STRIP = "strip.png"
-_FRAMES, _PANEL, _INK = 6, (160, 160), (55, 60, 66)
 
 LOADING = {
     "robomimic": """import h5py  # or robomimic's SequenceDataset(hdf5_path="{path}", …)
@@ -29,39 +22,6 @@ dataset = minari.load_dataset("{name}")""",
     "zarr": """import zarr
 root = zarr.open("{path}", "r")  # root["data"], root["meta/episode_ends"]""",
 }
-
-
-def strip(rollout: Rollout) -> Image.Image:
-    """A row of pictures of an episode, titled.
-
-    Raises:
-        MissingExtraError: nothing can render here.
-    """
-    width, height = _PANEL
-    env = remake(rollout, width=width, height=height)
-    try:
-        shown = []
-        for frame in np.linspace(0, len(rollout), _FRAMES).astype(int):
-            env.unwrapped.set_state(rollout.states[frame])
-            shown.append(env.unwrapped.picture("front"))
-    finally:
-        env.close()
-    image = Image.fromarray(np.concatenate(shown, axis=1))
-    title = f"{rollout.hand} {rollout.side} · {rollout.task}"
-    font = ImageFont.load_default(size=11)
-    ImageDraw.Draw(image).text((4, 3), title, fill=_INK, font=font)
-    return image
-
-
-def contact_sheet(folder: RunFolder, plan: Plan) -> bytes:
-    """The strips of those episodes that have one, below each other, as PNG; b"" without any."""
-    places = (folder.results.folder / episode.id / STRIP for episode in plan.episodes)
-    strips = [np.asarray(Image.open(place)) for place in places if place.is_file()]
-    if not strips:
-        return b""
-    stream = BytesIO()
-    Image.fromarray(np.concatenate(strips)).save(stream, format="PNG")
-    return stream.getvalue()
 
 
 def card(folder: RunFolder, plan: Plan, records: Sequence[Record], pictured: bool) -> str:
@@ -100,7 +60,9 @@ def _front(plan: Plan) -> str:
     """What hubs of datasets read: YAML."""
     tags = ["robotics", "dexterous-manipulation", "handsim", "mujoco"]
     tags += ["LeRobot"] if "lerobot" in plan.recipe.formats else []
-    return "\n".join(["---", "task_categories:", "- robotics", "tags:", *(f"- {t}" for t in tags), "---\n"])
+    return "\n".join(
+        ["---", "task_categories:", "- robotics", "tags:", *(f"- {t}" for t in tags), "---\n"]
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -145,9 +107,7 @@ def _scores(kept: Sequence[Record]) -> str:
     names = list(dict.fromkeys(record["dataset"] for record in kept))
     rows = []
     for metric in METRICS:
-        values = [
-            [r["scores"].get(metric) for r in kept if r["dataset"] == name] for name in names
-        ]
+        values = [[r["scores"].get(metric) for r in kept if r["dataset"] == name] for name in names]
         known = [[value for value in own if value is not None] for own in values]
         if any(known):
             means = (f"{np.mean(own):.3g}" if own else "–" for own in known)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from handsim.rollout import Rollout
-from handsim.scene import Wrist
+from handsim.wrist import Kind
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.playback import play
 from retarget.solution import Solution
@@ -15,12 +15,14 @@ class Staging(NamedTuple):
 
     Attributes:
         wrist: hold the wrist still, or let it follow the person's.
+        rate: steps a second [Hz].
         seed: for the environment's reset.
         cameras: whose pictures are recorded.
         size: of the pictures, width and height [px].
     """
 
-    wrist: Wrist
+    wrist: Kind
+    rate: float
     seed: int
     cameras: tuple[str, ...]
     size: tuple[int, int]

@@ -14,6 +14,7 @@ from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
 from handsim.rollout import Rollout
 from retarget.generation.environments import ENVIRONMENTS, TASKS, Staging
+from retarget.generation.pictures import write_strip
 from retarget.generation.plan import Episode, versions
 from retarget.generation.recipe import Recipe
 from retarget.generation.results import DISK_FULL, Record, Results, write_record
@@ -72,7 +73,7 @@ def perform(episode: Episode, recipe: Recipe, solved: Solved) -> tuple[Rollout, 
     """
     motion, solution = warped(solved.motion, solved.solution, episode.variation)
     path = placed(solution.trajectory, episode.variation)
-    staging = Staging(recipe.wrist, episode.seed, recipe.cameras, recipe.size)
+    staging = Staging(recipe.wrist, recipe.rate, episode.seed, recipe.cameras, recipe.size)
     rollout = ENVIRONMENTS[recipe.env](replace(solution, trajectory=path), motion, staging)
     _require_stable(rollout)
     told = {"task": task_of(episode, recipe), "episode": episode.id, "motion": episode.clip.name}
@@ -109,6 +110,8 @@ def work(job: Sequence[Episode], recipe: Recipe, results: Results) -> Iterator[s
                 if rollout is not None and record["status"] == KEPT:
                     for format in recipe.formats:
                         pack(format, rollout, folder / format)
+                    if episode.shown:
+                        write_strip(folder, rollout)
                 write_record(folder, record)
         yield episode.id
 
@@ -137,7 +140,7 @@ def _guarded(make: Callable[[], T]) -> T | str:
         return make()
     except MissingExtraError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever an episode does, the others go on
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         known = isinstance(error, HandsimError)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from retarget.generation.recipe import Recipe
 from retarget.generation.variation import Variation, draw
 
 SCHEMA = 1
+SHOWN = 8
+"""Episodes in the contact sheet: those with the smallest seeds, which are anyhow."""
 _PACKAGES = ("handsim", "mujoco", "numpy", "scipy", "numba")
 _OTHER = {"right": "left", "left": "right", "": ""}
 
@@ -32,6 +34,7 @@ class Episode:
         seed: of everything random in it; depends on the recipe's seed and what the id says, and
             not on what other episodes there are.
         variation: how it differs from the motion as it is.
+        shown: whether it is to be in the contact sheet.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Episode:
     variant: int
     seed: int
     variation: Variation
+    shown: bool = False
 
     @property
     def side(self) -> str:
@@ -92,7 +96,6 @@ class Plan:
         ]
 
 
-
 def make_plan(recipe: Recipe, motions: Sequence[str | Path], progress: bool = False) -> Plan:
     """Look into all motions and list the episodes.
 
@@ -112,7 +115,8 @@ def make_plan(recipe: Recipe, motions: Sequence[str | Path], progress: bool = Fa
         for variant in range(recipe.variants)
     )
     _require_different(episodes)
-    return Plan(recipe, clips, episodes)
+    shown = sorted(episodes, key=lambda episode: episode.seed)[:SHOWN]
+    return Plan(recipe, clips, tuple(replace(e, shown=e in shown) for e in episodes))
 
 
 def _episode(recipe: Recipe, clip: Clip, hand: str, variant: int) -> Episode:

@@ -21,9 +21,7 @@ from handsim.errors import WorkerError
 
 ATTEMPTS = 5
 """Processes an item may have killed before it is given up."""
-ONE_THREAD = {
-    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")
-}
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 """The environment of a process that computes on one thread."""
 _READY = "ready"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from handsim.datasets import FORMATS
 from handsim.errors import InputError, unknown
 from handsim.hands.catalog import load_hand
-from handsim.scene import WRISTS, Wrist
 from handsim.stage import CAMERAS
+from handsim.wrist import WRISTS, Kind
 from retarget.generation.environments import ENVIRONMENTS
 from retarget.human.keypoints import Side
 from retarget.metrics import METRICS
@@ -89,7 +89,7 @@ class Recipe:
     fps: float | None = None
     clean: bool = True
     rate: float = 30.0
-    wrist: Wrist = "fixed"
+    wrist: Kind = "fixed"
     variants: int = 1
     seed: int = 0
     time_warp: float = 0.0

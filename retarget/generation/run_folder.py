@@ -1,10 +1,10 @@
 """The folder of a run: begun, gone on with, or finished, and one run's at a time.
 
-    recipe.json     what the result depends on; written first
-    .work/          results of single episodes, until the run is finished
-    <format>/       datasets, one a hand and side
-    manifest.jsonl, README.md, contact_sheet.png
-    SHA256SUMS      of all these files; written last: with it, a run is finished
+recipe.json     what the result depends on; written first
+.work/          results of single episodes, until the run is finished
+<format>/       datasets, one a hand and side
+manifest.jsonl, README.md, contact_sheet.png
+SHA256SUMS      of all these files; written last: with it, a run is finished
 """
 
 import fcntl

@@ -1,11 +1,14 @@
 """Proof that a recorded episode is what its environment does: the recorded actions, taken again."""
 
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import gymnasium
 import mujoco
 import numpy as np
 
+from handsim.datasets import episodes, recognised
 from handsim.errors import InputError
 from handsim.replay import perform
 from handsim.rollout import REFERENCE_QPOS, Rollout
@@ -43,6 +46,25 @@ class Resimulation:
             f"{self.steps} steps, the states differ from frame {self.first} on, "
             f"by up to {self.largest:.3g}{why}"
         )
+
+
+def read_episode(path: str | Path, index: int, format: str | None = None) -> Rollout:
+    """One episode of a dataset, counted from 0.
+
+    Args:
+        path: the dataset.
+        index: which.
+        format: one of `handsim.datasets.FORMATS`; None finds it out.
+
+    Raises:
+        MissingFileError, FormatError: as `handsim.datasets.read`; or no format is recognised.
+        InputError: there is no such episode.
+    """
+    found = episodes(format or recognised(path), path)
+    rollout = next(islice(found, index, None), None) if index >= 0 else None
+    if rollout is None:
+        raise InputError(f"{path} has no episode {index}, expected one of its own, from 0.")
+    return rollout
 
 
 def remake(rollout: Rollout, **arguments: object) -> gymnasium.Env:

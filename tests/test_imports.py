@@ -18,7 +18,7 @@ FORBIDDEN = {
     "retarget": {"benchmarks"},
     "benchmarks": set(),
 }
-OPTIONAL = {"torch", "dex_retargeting", "dexi_rs", "rosbags", "apsw", "numcodecs"}
+OPTIONAL = {"torch", "dex_retargeting", "dexi_rs", "rosbags", "apsw", "numcodecs", "ray"}
 
 
 def imports(tree: ast.AST) -> set[str]:

@@ -17,12 +17,21 @@ from pathlib import Path
 from types import ModuleType
 
 from handsim.datasets.packs import CARD, Packs, card_of, write_card
-from handsim.errors import HandsimError, MissingExtraError, OutputError, unknown
+from handsim.errors import (
+    FormatError,
+    HandsimError,
+    MissingExtraError,
+    MissingFileError,
+    OutputError,
+    unknown,
+)
 from handsim.files import replacing_folder
 from handsim.rollout import Rollout
 
 FORMATS = ("lerobot", "minari", "robomimic", "zarr")
 """Names of modules here; of the extras, too, where one is needed."""
+_MARKS = {"lerobot": "meta/info.json", "minari": "data/main_data.hdf5", "zarr": ".zgroup"}
+"""What lies in a dataset that is a folder."""
 
 
 def pack(format: str, rollout: Rollout, folder: str | Path) -> None:
@@ -103,6 +112,24 @@ def read(format: str, path: str | Path) -> list[Rollout]:
 def episodes(format: str, path: str | Path) -> Iterator[Rollout]:
     """Read the rollouts of a dataset one at a time; see `read`."""
     return _module(format).episodes(Path(path))
+
+
+def recognised(path: str | Path) -> str:
+    """The format of a dataset of ours, by what is there.
+
+    Raises:
+        MissingFileError: there is nothing.
+        FormatError: it is no dataset, or of no known format.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(f"No such dataset: {path}.")
+    if path.suffix.lower() in (".hdf5", ".h5"):
+        return "robomimic"
+    for format, mark in _MARKS.items():
+        if (path / mark).exists():
+            return format
+    raise FormatError(f"{path} is no dataset of a known format: {', '.join(FORMATS)}.")
 
 
 def _module(format: str) -> ModuleType:

@@ -15,18 +15,20 @@ from pathlib import Path
 
 from retarget.generation.assembly import finish
 from retarget.generation.episodes import FAILED, record_of, work
-from retarget.generation.plan import Episode, Plan, make_plan
+from retarget.generation.estimate import Estimate, estimate
+from retarget.generation.plan import LONGEST_JOB, Episode, Plan, make_plan
 from retarget.generation.processes import Done, run
 from retarget.generation.progress import bar
 from retarget.generation.ray_cluster import run_on_ray
 from retarget.generation.recipe import Recipe
-from retarget.generation.results import Record, Results, write_record
+from retarget.generation.results import Results, write_record
 from retarget.generation.run_folder import RunFolder, run_folder
+from retarget.generation.verification import verify
 
-__all__ = ["Generated", "Recipe", "generate", "make_plan"]
+__all__ = ["Estimate", "Generated", "Recipe", "estimate", "generate", "make_plan", "verify"]
 
-LONGEST_JOB, JOBS_EACH = 16, 4
-"""Most episodes a process works on at a time, and jobs each process should at least get."""
+JOBS_EACH = 4
+"""Jobs each process should at least get."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def generated(folder: RunFolder, recipe: Recipe) -> Generated:
     """What a finished run made."""
     records = folder.records()
     names = dict.fromkeys(record["dataset"] for record in records if record["dataset"])
-    datasets = [folder.dataset(format, name) for format in recipe.formats for name in names]
+    datasets = [folder.dataset(format, name) for format in recipe.format for name in names]
     return Generated(folder.path, dict(Counter(r["status"] for r in records)), datasets)
 
 

@@ -29,7 +29,7 @@ def finish(folder: RunFolder, plan: Plan, progress: bool = False) -> list[Record
     for record in records:
         if record["dataset"]:
             kept.setdefault(record["dataset"], []).append(record["episode"])
-    datasets = [(format, group) for format in plan.recipe.formats for group in kept]
+    datasets = [(format, group) for format in plan.recipe.format for group in kept]
     for format, group in track(datasets, "writing", transient=True, disable=not progress):
         path = folder.dataset(format, group)
         if not path.exists():

@@ -59,7 +59,7 @@ def card(folder: RunFolder, plan: Plan, records: Sequence[Record], pictured: boo
 def _front(plan: Plan) -> str:
     """What hubs of datasets read: YAML."""
     tags = ["robotics", "dexterous-manipulation", "handsim", "mujoco"]
-    tags += ["LeRobot"] if "lerobot" in plan.recipe.formats else []
+    tags += ["LeRobot"] if "lerobot" in plan.recipe.format else []
     return "\n".join(
         ["---", "task_categories:", "- robotics", "tags:", *(f"- {t}" for t in tags), "---\n"]
     )
@@ -130,9 +130,9 @@ def _loading(folder: RunFolder, plan: Plan, kept: Sequence[Record]) -> str:
         return "There are no episodes.\n"
     name = kept[0]["dataset"]
     blocks = []
-    for format in plan.recipe.formats:
+    for format in plan.recipe.format:
         path = folder.dataset(format, name).relative_to(folder.path).as_posix()
         code = LOADING[format].format(path=path, name=name)
         blocks.append(f"{format}:\n\n```python\n{code}\n```\n")
-    own = f'import handsim\nrollouts = handsim.datasets.read("{plan.recipe.formats[0]}", "PATH")'
+    own = f'import handsim\nrollouts = handsim.datasets.read("{plan.recipe.format[0]}", "PATH")'
     return "\n".join([*blocks, f"Here:\n\n```python\n{own}\n```\n"])

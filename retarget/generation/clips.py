@@ -6,13 +6,15 @@ manifest says why.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from handsim.errors import HandsimError, InputError, MissingFileError
 from handsim.files import sha256
 from retarget.generation.recipe import Recipe
 from retarget.human.hand_trajectory import HandTrajectory
+from retarget.human.keypoints import Side
 from retarget.human.sources import load, load_hands, recognised
 
 _LICENCE_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
@@ -37,7 +39,7 @@ class Clip:
     path: Path
     name: str
     sha256: str
-    side: str = ""
+    side: Side | Literal[""] = ""
     seconds: float = 0.0
     source: str = ""
     licence: str = ""
@@ -77,15 +79,14 @@ def _is_note(path: Path) -> bool:
 
 def survey(path: Path, recipe: Recipe) -> list[Clip]:
     """A clip for each hand in a file that the recipe asks for; one with an `error` for none."""
-    digest, licence = checksum(path), licence_of(path)
-    known = {"path": path, "name": path.stem, "sha256": digest, "licence": licence}
+    clip = Clip(path, path.stem, checksum(path), licence=licence_of(path))
     try:
         motions = _motions(path, recipe)
     except HandsimError as error:
-        return [Clip(**known, error=str(error), side=recipe.side or "")]
+        return [replace(clip, error=str(error), side=recipe.side or "")]
     return [
-        Clip(
-            **known,
+        replace(
+            clip,
             side=motion.side,
             seconds=motion.duration,
             source=" by ".join(filter(None, (motion.source.format, motion.source.tracker))),
@@ -96,8 +97,8 @@ def survey(path: Path, recipe: Recipe) -> list[Clip]:
 
 def _motions(path: Path, recipe: Recipe) -> list[HandTrajectory]:
     if recipe.side:
-        return [load(path, recipe.side, recipe.format, recipe.fps)]
-    return list(load_hands(path, recipe.format, recipe.fps).values())
+        return [load(path, recipe.side, recipe.motion_format, recipe.fps)]
+    return list(load_hands(path, recipe.motion_format, recipe.fps).values())
 
 
 def checksum(path: Path) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -41,17 +42,26 @@ class Solved(NamedTuple):
 
 
 def solve(episode: Episode, recipe: Recipe) -> Solved:
-    """Load, clean and retarget an episode's motion, before what its variant changes."""
+    """Load, clean and retarget an episode's motion: all before what its variant changes."""
+    return retargeted(episode, recipe, prepared(episode, recipe))
+
+
+def prepared(episode: Episode, recipe: Recipe) -> HandTrajectory:
+    """An episode's motion, of the hand's side and cleaned, with all that came along as streams."""
     clip = episode.clip
-    motion = load(clip.path, clip.side or recipe.side, recipe.format, recipe.fps)
+    motion = load(clip.path, clip.side or recipe.side, recipe.motion_format, recipe.fps)
     if episode.variation.mirrored:
         motion = mirrored(motion)
-    streams = motion.streams | _mano_streams(motion)
+    streams = {**motion.streams, **_mano_streams(motion)}
     if recipe.clean:
         motion = clean(motion, recipe.rate)
+    return replace(motion, streams=streams)
+
+
+def retargeted(episode: Episode, recipe: Recipe, motion: HandTrajectory) -> Solved:
+    """What an episode's hand makes of a motion."""
     hand = load_hand(episode.hand, motion.side)
-    solution = Retargeter(hand, recipe.method).retarget(motion)
-    return Solved(hand, replace(motion, streams=streams), solution)
+    return Solved(hand, motion, Retargeter(hand, recipe.method).retarget(motion))
 
 
 def _mano_streams(motion: HandTrajectory) -> dict[str, Stream]:
@@ -101,14 +111,13 @@ def work(job: Sequence[Episode], recipe: Recipe, results: Results) -> Iterator[s
         OutputError: the results cannot be written.
         MissingExtraError: a package or library is missing, for this episode as for all others.
     """
-    solved: Solved | str | None = None
+    solving = cache(lambda: _guarded(lambda: solve(job[0], recipe)))
     for episode in job:
         if episode.id not in results:
-            solved = solved or _guarded(lambda e=episode: solve(e, recipe))
-            record, rollout = _attempt(episode, recipe, solved)
+            record, rollout = _attempt(episode, recipe, solving())
             with results.adding(episode.id) as folder:
                 if rollout is not None and record["status"] == KEPT:
-                    for format in recipe.formats:
+                    for format in recipe.format:
                         pack(format, rollout, folder / format)
                     if episode.shown:
                         write_strip(folder, rollout)

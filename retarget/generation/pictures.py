@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from handsim.envs import HandEnv
 from handsim.errors import MissingExtraError
 from handsim.resimulation import remake
 from handsim.rollout import Rollout
@@ -34,6 +35,7 @@ def _moments(rollout: Rollout) -> list[np.ndarray]:
     """The episode's states at even times, as its environment shows them."""
     env = remake(rollout, width=_WIDTH, height=_HEIGHT)
     scene = env.unwrapped
+    assert isinstance(scene, HandEnv)
     try:
         shown = []
         for frame in np.linspace(0, len(rollout), _FRAMES).astype(int):

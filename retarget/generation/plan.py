@@ -16,6 +16,8 @@ from retarget.generation.recipe import Recipe
 from retarget.generation.variation import Variation, draw
 
 SCHEMA = 1
+LONGEST_JOB = 16
+"""Most episodes that share one solving of their motion."""
 SHOWN = 8
 """Episodes in the contact sheet: those with the smallest seeds, which are anyhow."""
 _PACKAGES = ("handsim", "mujoco", "numpy", "scipy", "numba")
@@ -108,15 +110,20 @@ def make_plan(recipe: Recipe, motions: Sequence[str | Path], progress: bool = Fa
     clips = tuple(clip for path in looked for clip in survey(path, recipe))
     if all(clip.error for clip in clips):
         raise InputError(f"None of the motions can be read; the first: {clips[0].error}")
-    episodes = tuple(
+    episodes = list_episodes(recipe, clips)
+    _require_different(episodes)
+    shown = {e.id for e in sorted(episodes, key=lambda episode: episode.seed)[:SHOWN]}
+    return Plan(recipe, clips, tuple(replace(e, shown=e.id in shown) for e in episodes))
+
+
+def list_episodes(recipe: Recipe, clips: Sequence[Clip]) -> list[Episode]:
+    """All episodes of a recipe and its motions, in the order they have everywhere."""
+    return [
         _episode(recipe, clip, hand, variant)
         for clip in clips
         for hand in recipe.hands
         for variant in range(recipe.variants)
-    )
-    _require_different(episodes)
-    shown = sorted(episodes, key=lambda episode: episode.seed)[:SHOWN]
-    return Plan(recipe, clips, tuple(replace(e, shown=e in shown) for e in episodes))
+    ]
 
 
 def _episode(recipe: Recipe, clip: Clip, hand: str, variant: int) -> Episode:

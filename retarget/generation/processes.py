@@ -10,7 +10,7 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import parent_process
@@ -123,10 +123,9 @@ class _Worker(Generic[Item]):
     def give(self, job: list[Item]) -> None:
         """Have it work on a job."""
         self.job = list(job)
-        try:
+        # One that is dead cannot be told: its pipe will say so when it is listened to.
+        with suppress(OSError):
             self.connection.send(self.job)
-        except OSError:
-            pass  # It is dead, as its pipe will say when it is listened to.
 
     def ending(self) -> str:
         """How it ended.

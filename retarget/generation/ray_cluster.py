@@ -6,6 +6,7 @@ Every node must see the motions under the same paths; nothing else is shared.
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from handsim.errors import MissingExtraError
 from retarget.generation.episodes import work
@@ -44,7 +45,7 @@ def run_on_ray(
     try:
         remote = ray.remote(max_retries=_RETRIES, num_cpus=1)(results_of)
         most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting, running = list(reversed(jobs)), {}
+        waiting, running = list(reversed(jobs)), dict[Any, list[Episode]]()
         while waiting or running:
             while waiting and len(running) < most:
                 job = waiting.pop()

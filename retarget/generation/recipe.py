@@ -13,6 +13,8 @@ from retarget.human.keypoints import Side
 from retarget.metrics import METRICS
 from retarget.references import DEFAULT, METHODS
 
+_LISTS = ("hands", "format", "cameras")
+"""Lists of names, which may also be given with commas."""
 _THRESHOLD = re.compile(r"\s*(\w+)\s*([<>])\s*([-+.\deE]+)\s*")
 
 
@@ -57,10 +59,10 @@ class Recipe:
     Attributes:
         hands: names of the catalogue, or model files.
         env: what the hands do, one of `ENVIRONMENTS`.
-        formats: of the datasets, of `handsim.datasets.FORMATS`.
+        format: of the datasets, one or several of `handsim.datasets.FORMATS`.
         method: what the retargeting matches.
         side: which hand of the files; None takes every hand that is in them.
-        format: of the motions' files; None recognises it from their content.
+        motion_format: of the motions' files; None recognises it from their content.
         fps: frames a second of files without times.
         clean: whether the motions are cleaned by `retarget.filters.clean`.
         rate: frames, and control steps, a second [Hz].
@@ -82,10 +84,10 @@ class Recipe:
 
     hands: tuple[str, ...]
     env: str = "track"
-    formats: tuple[str, ...] = ("robomimic",)
+    format: tuple[str, ...] = ("robomimic",)
     method: str = DEFAULT
     side: Side | None = None
-    format: str | None = None
+    motion_format: str | None = None
     fps: float | None = None
     clean: bool = True
     rate: float = 30.0
@@ -102,6 +104,9 @@ class Recipe:
     task: str = ""
 
     def __post_init__(self) -> None:
+        for name in _LISTS:
+            parts = (part for value in getattr(self, name) for part in value.split(","))
+            object.__setattr__(self, name, tuple(parts))
         self._require_names()
         for name, low, high in (
             ("rate", 1.0, 1000.0),
@@ -122,7 +127,7 @@ class Recipe:
     def _require_names(self) -> None:
         for kind, names, choices in (
             ("environment", (self.env,), ENVIRONMENTS),
-            ("dataset format", self.formats, FORMATS),
+            ("dataset format", self.format, FORMATS),
             ("method", (self.method,), METHODS),
             ("wrist", (self.wrist,), WRISTS),
             ("camera", self.cameras, CAMERAS),
@@ -130,12 +135,12 @@ class Recipe:
             for name in names:
                 if name not in choices:
                     raise unknown(kind, name, choices)
-        for name in ("hands", "formats", "cameras"):
+        for name in _LISTS:
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise InputError(f"{name}: {', '.join(values)}, expected each once.")
-        if not (self.hands and self.formats):
-            raise InputError("hands and formats: expected at least one of each.")
+        if not (self.hands and self.format):
+            raise InputError("hands and format: expected at least one of each.")
         for hand in self.hands:
             load_hand(hand)
         self.thresholds()

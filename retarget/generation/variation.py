@@ -41,13 +41,13 @@ def draw(recipe: Recipe, variant: int, seed: int) -> Variation:
     rng = np.random.default_rng(seed)
     heads, phase = rng.random(2)
     split, sign, whole = rng.uniform(-1, 1, 3)
-    shift, turn = rng.uniform(-1, 1, 3), rng.uniform(-1, 1)
+    (x, y, z), turn = recipe.shift * rng.uniform(-1, 1, 3), rng.uniform(-1, 1)
     steady = recipe.time_warp * abs(split) * whole
     swinging = recipe.time_warp * (1 - abs(split)) * sign
     return Variation(
         mirrored=bool(recipe.mirror and heads < 0.5),
         pace=(float(steady), float(swinging), float(phase)),
-        shift=tuple(float(recipe.shift * part) for part in shift),
+        shift=(float(x), float(y), float(z)),
         turn=float(recipe.turn * turn),
     )
 

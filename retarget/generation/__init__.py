@@ -16,19 +16,19 @@ from pathlib import Path
 from retarget.generation.assembly import finish
 from retarget.generation.episodes import FAILED, record_of, work
 from retarget.generation.estimate import Estimate, estimate
-from retarget.generation.plan import LONGEST_JOB, Episode, Plan, make_plan
+from retarget.generation.plan import Episode, Plan, jobs_of, make_plan
 from retarget.generation.processes import Done, run
 from retarget.generation.progress import bar
 from retarget.generation.ray_cluster import run_on_ray
 from retarget.generation.recipe import Recipe
 from retarget.generation.results import Results, write_record
-from retarget.generation.run_folder import RunFolder, run_folder
+from retarget.generation.run_folder import RunFolder, opened
 from retarget.generation.verification import verify
 
 __all__ = ["Estimate", "Generated", "Recipe", "estimate", "generate", "make_plan", "verify"]
 
-JOBS_EACH = 4
-"""Jobs each process should at least get."""
+JOBS_EACH = 2
+"""Jobs each process should at least get: more would solve the same again."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def generate(
         OutputError: `out` cannot be written.
     """
     plan = make_plan(recipe, motions, progress)
-    with run_folder(out, plan.text()) as folder:
+    with opened(out, plan.text()) as folder:
         if folder.finished:
             folder.finish()
             return generated(folder, recipe)
@@ -95,8 +95,7 @@ def generated(folder: RunFolder, recipe: Recipe) -> Generated:
 def _work(plan: Plan, results: Results, workers: int, ray: str | None, progress: bool) -> None:
     """Work on all episodes that are not done."""
     left = [episode for episode in plan.episodes if episode.id not in results]
-    longest = min(LONGEST_JOB, 1 + len(left) // (JOBS_EACH * workers))
-    jobs = plan.jobs(left, longest)
+    jobs = jobs_of(left, JOBS_EACH * workers)
     if ray:
         events = run_on_ray(jobs, plan.recipe, results, ray)
     else:

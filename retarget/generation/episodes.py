@@ -181,6 +181,6 @@ def digest(rollout: Rollout) -> str:
     return sha.hexdigest()
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | int) -> float | None:
     """JSON has no NaN."""
     return float(value) if np.isfinite(value) else None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from handsim.datasets import pack
 from retarget.generation.episodes import perform, prepared, retargeted
-from retarget.generation.plan import LONGEST_JOB, Episode, Plan
+from retarget.generation.plan import Episode, Plan, jobs_of
 from retarget.human.hand_trajectory import HandTrajectory
 
 SPEED = 40.0
@@ -67,7 +67,7 @@ def estimate(plan: Plan, workers: int) -> Estimate:
     sizes = {hand: _bytes(episode, plan) for hand, episode in first.items()}
     steps = {episode.id: round(episode.clip.seconds * recipe.rate) for episode in good}
     seconds = sum(episode.clip.seconds for episode in good) / SPEED
-    seconds += sum(job[0].clip.seconds for job in plan.jobs(good, LONGEST_JOB)) / SOLVING
+    seconds += sum(job[0].clip.seconds for job in jobs_of(good, 1)) / SOLVING
     pixels = recipe.size[0] * recipe.size[1] * len(recipe.cameras)
     seconds += sum(steps.values()) * PICTURE * pixels / 224**2
     return Estimate(

@@ -16,8 +16,6 @@ from retarget.generation.recipe import Recipe
 from retarget.generation.variation import Variation, draw
 
 SCHEMA = 1
-LONGEST_JOB = 16
-"""Most episodes that share one solving of their motion."""
 SHOWN = 8
 """Episodes in the contact sheet: those with the smallest seeds, which are anyhow."""
 _PACKAGES = ("handsim", "mujoco", "numpy", "scipy", "numba")
@@ -85,17 +83,23 @@ class Plan:
         }
         return json.dumps(told, indent=1) + "\n"
 
-    @staticmethod
-    def jobs(episodes: Sequence[Episode], longest: int) -> list[list[Episode]]:
-        """Episodes that share a solution, together, at most so many: what one worker does."""
-        alike: dict[Hashable, list[Episode]] = {}
-        for episode in episodes:
-            alike.setdefault(episode.solving, []).append(episode)
-        return [
-            batch[i : i + longest]
-            for batch in alike.values()
-            for i in range(0, len(batch), longest)
-        ]
+
+def jobs_of(episodes: Sequence[Episode], least: int) -> list[list[Episode]]:
+    """Episodes that share a solution, together: each job is one process's, and solved once.
+
+    Args:
+        episodes: to be done.
+        least: how many jobs there should be, so that all processes have some until the end.
+    """
+    alike: dict[Hashable, list[Episode]] = {}
+    for episode in episodes:
+        alike.setdefault(episode.solving, []).append(episode)
+    parts = -(-least // max(1, len(alike)))
+    jobs = []
+    for same in alike.values():
+        length = -(-len(same) // parts)
+        jobs += [same[i : i + length] for i in range(0, len(same), length)]
+    return jobs
 
 
 def make_plan(recipe: Recipe, motions: Sequence[str | Path], progress: bool = False) -> Plan:

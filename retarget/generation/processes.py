@@ -53,7 +53,7 @@ def run(jobs: Sequence[list[Item]], work: Work[Item], count: int) -> Iterator[Do
     """
     queue, deaths = deque(jobs), Counter[Item]()
     with _one_thread_each():
-        workers = [_Worker(work) for _ in range(min(count, len(queue)))]
+        workers = [Worker(work) for _ in range(min(count, len(queue)))]
         try:
             while queue or any(worker.job for worker in workers):
                 for worker in workers:
@@ -66,7 +66,7 @@ def run(jobs: Sequence[list[Item]], work: Work[Item], count: int) -> Iterator[Do
 
 
 def _listen(
-    workers: list["_Worker[Item]"], queue: deque[list[Item]], deaths: Counter[Item]
+    workers: list["Worker[Item]"], queue: deque[list[Item]], deaths: Counter[Item]
 ) -> Iterator[Done[Item]]:
     """What the workers have to say, once one of them says something."""
     busy = {worker.connection: worker for worker in workers if worker.job}
@@ -76,7 +76,7 @@ def _listen(
             said = worker.connection.recv()
         except (EOFError, OSError):
             yield from _bury(worker, queue, deaths)
-            workers[workers.index(worker)] = _Worker(worker.work)
+            workers[workers.index(worker)] = Worker(worker.work)
             continue
         if isinstance(said, BaseException):
             raise said
@@ -87,7 +87,7 @@ def _listen(
 
 
 def _bury(
-    worker: "_Worker[Item]", queue: deque[list[Item]], deaths: Counter[Item]
+    worker: "Worker[Item]", queue: deque[list[Item]], deaths: Counter[Item]
 ) -> Iterator[Done[Item]]:
     """Put what a dead worker has not done back into the queue, but what has killed too many."""
     how = worker.ending()
@@ -99,7 +99,7 @@ def _bury(
         queue.appendleft(left)
 
 
-class _Worker(Generic[Item]):
+class Worker(Generic[Item]):
     """One process.
 
     Attributes:

@@ -94,7 +94,7 @@ class RunFolder:
 
 
 @contextmanager
-def run_folder(path: str | Path, plan: str) -> Iterator[RunFolder]:
+def opened(path: str | Path, plan: str) -> Iterator[RunFolder]:
     """The folder of the run with this plan, for this process alone.
 
     Raises:

@@ -22,8 +22,9 @@ from retarget.generation.run_folder import RECIPE, SUMS, RunFolder
 def verify(path: str | Path, progress: bool = False) -> list[str]:
     """What is wrong with a finished run's folder; nothing when it is whole.
 
-    Every file is compared with its checksum, the manifest with what the recipe makes, and every
-    episode of every dataset with the manifest: none is missing, doubled or other than recorded.
+    Every file is compared with its checksum; if all are as written, the manifest with what the
+    recipe makes, and every episode of every dataset with the manifest: none is missing, doubled or
+    other than recorded.
 
     Args:
         path: the folder that `generate` wrote.
@@ -36,13 +37,13 @@ def verify(path: str | Path, progress: bool = False) -> list[str]:
     folder = RunFolder(path)
     if not folder.finished:
         raise MissingFileError(f"No such file: {folder.path / SUMS}: not a finished run.")
+    damaged = list(_files(folder))
+    if damaged:
+        return damaged
     records = folder.records()
     with whole(folder.path, "folder of a finished run"):
-        return [
-            *_files(folder),
-            *_plan(folder, [record["episode"] for record in records]),
-            *_datasets(folder, records, progress),
-        ]
+        planned = _plan(folder, [record["episode"] for record in records])
+        return [*planned, *_datasets(folder, records, progress)]
 
 
 def _files(folder: RunFolder) -> Iterator[str]:

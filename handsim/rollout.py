@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from handsim.errors import FormatError, InputError, unknown
+from handsim.errors import InputError, unknown
 from handsim.files import load_npz, save_npz, whole
 from handsim.hands.robot_hand import SIDES, Side
 from handsim.joint_trajectory import JointTrajectory, require_numbers, require_texts
@@ -131,6 +131,22 @@ class Rollout:
         Raises:
             OutputError: `path` cannot be written.
         """
+        save_npz(path, *self.to_arrays())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Rollout":
+        """Read what `save` wrote.
+
+        Raises:
+            MissingFileError: there is no such file.
+            FormatError: it holds something else.
+        """
+        header, arrays = load_npz(path, KIND, SCHEMA)
+        with whole(path, KIND):
+            return cls.from_arrays(header, arrays)
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """A header that JSON can hold, and all arrays by name, "group/name" in the groups."""
         header = {
             "kind": KIND,
             "schema": SCHEMA,
@@ -143,34 +159,32 @@ class Rollout:
         arrays = {name: getattr(self, name) for name in _RANKS}
         for group in _GROUPS:
             arrays |= {f"{group}/{name}": array for name, array in getattr(self, group).items()}
-        save_npz(path, header, arrays)
+        return header, arrays
 
     @classmethod
-    def load(cls, path: str | Path) -> "Rollout":
-        """Read what `save` wrote.
+    def from_arrays(cls, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Rollout":
+        """The inverse of `to_arrays`.
 
         Raises:
-            MissingFileError: there is no such file.
-            FormatError: it holds something else.
+            KeyError, ValueError, TypeError: something is absent or unknown.
         """
-        header, arrays = load_npz(path, KIND, SCHEMA)
         groups: dict[str, Any] = {group: {} for group in _GROUPS}
-        for key in [key for key in arrays if "/" in key]:
-            group, name = key.split("/", 1)
-            if group not in groups:
-                raise FormatError(f"{path} has an array {key!r:.80} of no {KIND}.")
-            groups[group][name] = arrays.pop(key)
-        with whole(path, KIND):
-            plain: dict[str, Any] = {name: arrays[name] for name in _RANKS}
-            return cls(
-                hand=header["hand"],
-                side=header["side"],
-                joint_names=tuple(header["joint_names"]),
-                metadata=header["metadata"],
-                model_xml=header["model_xml"],
-                **plain,
-                **groups,
-            )
+        for key, array in arrays.items():
+            if "/" in key:
+                group, name = key.split("/", 1)
+                if group not in groups:
+                    raise ValueError(f"an array {key!r:.80} of no {KIND}")
+                groups[group][name] = array
+        plain: dict[str, Any] = {name: arrays[name] for name in _RANKS}
+        return cls(
+            hand=header["hand"],
+            side=header["side"],
+            joint_names=tuple(header["joint_names"]),
+            metadata=header["metadata"],
+            model_xml=header["model_xml"],
+            **plain,
+            **groups,
+        )
 
 
 def _require_length(name: str, array: np.ndarray, length: int) -> None:

@@ -7,14 +7,16 @@ episodes which do not go together are found out in seconds.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from handsim.errors import FormatError, InputError, MissingFileError
-from handsim.files import one_line, whole
+from handsim.files import one_line, replacing_folder, whole
 from handsim.rollout import Rollout
 
 CARD, SCHEMA = "handsim.json", 1
@@ -23,12 +25,19 @@ ALIKE = ("observations", "frames")
 OPTIONAL = ("annotations", "info")
 """Groups of which a dataset's columns are those arrays that every episode has."""
 
+_SAME = ("hand", "side", "joint_names", "actuator_names", "env_id", "rate", "action")
+
 
 class Column(NamedTuple):
     """Type and shape of an array's rows."""
 
     dtype: str
     shape: tuple[int, ...]
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a row is a picture: (H, W, 3) bytes."""
+        return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[-1] == 3
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Card:
 
     Attributes:
         hand, side, joint_names: which hand, and the columns of its qpos.
+        actuator_names: the columns of its actions; () when nobody said.
         env_id: the environment's name in Gymnasium, "" when it has none.
         env_kwargs: its arguments.
         rate: frames a second [Hz].
@@ -49,6 +59,7 @@ class Card:
     hand: str
     side: str
     joint_names: tuple[str, ...]
+    actuator_names: tuple[str, ...]
     env_id: str
     env_kwargs: Mapping[str, Any]
     rate: float
@@ -66,17 +77,39 @@ def card_of(rollout: Rollout) -> Card:
         hand=rollout.hand,
         side=rollout.side,
         joint_names=tuple(rollout.joint_names),
+        actuator_names=tuple(rollout.metadata.get("actuator_names", ())),
         env_id=rollout.metadata.get("env_id") or "",
         env_kwargs=dict(rollout.metadata.get("env_kwargs", {})),
         rate=round(len(rollout) / seconds, 6) if seconds > 0 else 0.0,
-        action=_column(rollout.actions),
+        action=column_of(rollout.actions),
         columns={
-            group: {name: _column(array) for name, array in sorted(arrays.items())}
+            group: {name: column_of(array) for name, array in sorted(arrays.items())}
             for group, arrays in groups.items()
         },
         steps=len(rollout),
         task=rollout.task,
     )
+
+
+def picture_columns(card: Card) -> dict[str, Column]:
+    """The pictures of an episode, or of a dataset, by name; see `pictures_of`."""
+    seen = {name: c for name, c in card.columns["observations"].items() if c.is_picture}
+    return {**card.columns["frames"], **seen}
+
+
+def pictures_of(rollout: Rollout) -> dict[str, UInt8[np.ndarray, "N1 H W 3"]]:
+    """The pictures of an episode by name: from cameras, and those that were observed.
+
+    Raises:
+        InputError: a camera has the name of an observed picture.
+    """
+    seen = {
+        name: array for name, array in rollout.observations.items() if column_of(array).is_picture
+    }
+    both = sorted(seen.keys() & rollout.frames.keys())
+    if both:
+        raise InputError(f"frames: camera {both[0]!r} has the name of an observed picture.")
+    return {**rollout.frames, **seen}
 
 
 def write_card(folder: Path, format: str, card: Card) -> None:
@@ -105,7 +138,8 @@ def read_card(folder: str | Path, format: str) -> Card:
         found = content.pop("format")
         if found != format:
             raise FormatError(f"{path} is of the format {found!r}, expected {format!r}.")
-        content["joint_names"] = tuple(content["joint_names"])
+        for names in ("joint_names", "actuator_names"):
+            content[names] = tuple(content[names])
         content["action"] = _from_json(content["action"])
         content["columns"] = {
             group: {name: _from_json(column) for name, column in content["columns"][group].items()}
@@ -146,9 +180,31 @@ class Packs:
         return len(self.folders)
 
 
+@contextmanager
+def dataset_folder(path: Path, packs: Packs) -> Iterator[Path]:
+    """Yield a temporary folder that becomes the dataset at `path`, with its card, on success."""
+    with replacing_folder(path, CARD) as folder:
+        yield folder
+        write_card(folder, packs.format, packs.common)
+
+
+def dataset_card(path: Path, format: str) -> Card:
+    """The card of a dataset of ours.
+
+    Raises:
+        MissingFileError: there is no such folder.
+        FormatError: we did not write it, or in another format.
+    """
+    if not path.is_dir():
+        raise MissingFileError(f"No such folder: {path}.")
+    if not (path / CARD).is_file():
+        raise FormatError(f"{path} has no {CARD}, expected a dataset that handsim wrote.")
+    return read_card(path, format)
+
+
 def _join(common: Card, card: Card, i: int) -> Card:
     """What another card leaves in common."""
-    for what in ("hand", "side", "joint_names", "env_id", "rate", "action"):
+    for what in _SAME:
         _require_same(i, what, getattr(card, what), getattr(common, what))
     for group in ALIKE:
         _require_same(i, group, dict(card.columns[group]), dict(common.columns[group]))
@@ -178,7 +234,8 @@ def _require_same(i: int, what: str, value: Any, expected: Any) -> None:
         )
 
 
-def _column(array: np.ndarray) -> Column:
+def column_of(array: np.ndarray) -> Column:
+    """What the rows of an array are."""
     return Column(str(array.dtype), tuple(array.shape[1:]))
 
 

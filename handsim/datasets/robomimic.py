@@ -1,14 +1,22 @@
 """The HDF5 layout of robomimic.
 
-``data`` has the attributes ``total`` and ``env_args``; ``data/demo_<i>`` the attributes
-``num_samples`` and ``model_file`` and the datasets ``states``, ``actions`` in [−1, 1],
-``rewards``, ``dones``, ``obs/*`` and ``next_obs/*``, one row a step, pictures as
-``obs/<camera>_image``; ``mask/train`` lists the demos.
+``data`` has the attributes ``total`` and ``env_args`` (the arguments that all demos share);
+``data/demo_<i>`` the attributes ``num_samples`` and ``model_file`` and, one row a step:
 
-What a rollout has besides stands next to these, out of robomimic's way: ``times``,
-``final_state``, ``terminated``, ``truncated``, ``info/*``, ``annotations/*`` (human keypoints, the
-reference) and the attribute ``handsim``. ``model_file`` is MJCF text; a model compiled from it may
-differ in the last bits from the one that was simulated, hence the versions in ``handsim``.
+==============================  ===============================================================
+``actions``                     what the environment takes: position targets of the actuators,
+                                in [−1, 1] of their ranges, (N, nu)
+``states``                      MuJoCo's full state (``mjSTATE_INTEGRATION``), (N, S)
+``rewards``, ``dones``          of the step, (N,)
+``obs/*``, ``next_obs/*``       observations before and after it; SI units
+``obs/<camera>_image``          pictures, uint8 (N, H, W, 3)
+==============================  ===============================================================
+
+``mask/train`` lists the demos. What a rollout has besides stands next to these, out of robomimic's
+way: ``times``, ``final_state``, ``terminated``, ``truncated``, ``info/*``, ``annotations/*`` (human
+keypoints, the reference; one row a frame) and the attribute ``handsim``. ``model_file`` is MJCF
+text; a model compiled from it may differ in the last bits from the one that was simulated, hence
+the versions in ``handsim``.
 """
 
 import json
@@ -19,24 +27,25 @@ from typing import Any
 import h5py
 import numpy as np
 
+from handsim.datasets.demos import observed, read_arrays, read_rollout, write_array, write_header
 from handsim.datasets.packs import Card, Packs
-from handsim.errors import FormatError, InputError, OutputError
+from handsim.errors import FormatError, OutputError
 from handsim.files import replacing, whole
 from handsim.hdf5 import Hdf5
 from handsim.rollout import Rollout
 
-SCHEMA = 1
 GYM_TYPE = 2
 """robomimic's number for a Gym environment."""
-_IMAGE = "_image"
 _PACKED, _DEMO = "episode.hdf5", "demo"
+_PLAIN = ("actions", "rewards", "terminated", "truncated", "times")
+_GROUPS = ("info", "annotations")
 
 
 def pack(rollout: Rollout, folder: Path) -> None:
     """Write a demo into an HDF5 file of its own.
 
     Raises:
-        InputError: an observation has a name that would be read as a picture's.
+        InputError: an observation has the name of a camera's pictures.
     """
     with h5py.File(folder / _PACKED, "w") as file:
         _write_demo(file.create_group(_DEMO), rollout)
@@ -90,77 +99,25 @@ def _env_args(common: Card) -> dict[str, Any]:
 
 
 def _write_demo(demo: h5py.Group, rollout: Rollout) -> None:
+    write_header(demo, rollout)
     demo.attrs["num_samples"] = len(rollout)
-    demo.attrs["model_file"] = rollout.model_xml
-    demo.attrs["handsim"] = json.dumps(
-        {
-            "schema": SCHEMA,
-            "hand": rollout.hand,
-            "side": rollout.side,
-            "joint_names": rollout.joint_names,
-            "metadata": dict(rollout.metadata),
-        }
-    )
-    for name in ("actions", "rewards", "terminated", "truncated", "times"):
-        demo.create_dataset(name, data=getattr(rollout, name))
-    demo.create_dataset("states", data=rollout.states[:-1])
-    demo.create_dataset("final_state", data=rollout.states[-1])
-    demo.create_dataset("dones", data=(rollout.terminated | rollout.truncated).astype(np.int64))
-    for group in ("info", "annotations"):
+    for name in _PLAIN:
+        write_array(demo, name, getattr(rollout, name))
+    write_array(demo, "states", rollout.states[:-1])
+    write_array(demo, "final_state", rollout.states[-1])
+    write_array(demo, "dones", (rollout.terminated | rollout.truncated).astype(np.int64))
+    for group in _GROUPS:
         for name, array in getattr(rollout, group).items():
-            demo.create_dataset(f"{group}/{name}", data=array)
-    for name, array in rollout.observations.items():
-        if name.endswith(_IMAGE):
-            raise InputError(f"observations: name {name!r}, expected one not ending in {_IMAGE!r}.")
-        demo.create_dataset(f"obs/{name}", data=array[:-1])
-        demo.create_dataset(f"next_obs/{name}", data=array[1:])
-    for camera, frames in rollout.frames.items():
-        for group, pictures in (("obs", frames[:-1]), ("next_obs", frames[1:])):
-            demo.create_dataset(
-                f"{group}/{camera}{_IMAGE}",
-                data=pictures,
-                chunks=(1, *frames.shape[1:]),
-                compression="gzip",
-                compression_opts=4,
-            )
+            write_array(demo, f"{group}/{name}", array)
+    for name, array in observed(rollout).items():
+        write_array(demo, f"obs/{name}", array[:-1])
+        write_array(demo, f"next_obs/{name}", array[1:])
 
 
 def _read_demo(file: Hdf5, demo: str) -> Rollout:
-    header = json.loads(_text(file, demo, "handsim"))
-    if header["schema"] > SCHEMA:
-        raise ValueError(f"schema {header['schema']}, this version reads up to {SCHEMA}")
-    frames, observations = {}, {}
-    for name in file.names(f"{demo}/obs"):
-        first, later = file[f"{demo}/obs/{name}"], file[f"{demo}/next_obs/{name}"]
-        both = np.concatenate([first[:1], later])
-        if name.endswith(_IMAGE):
-            frames[name.removesuffix(_IMAGE)] = both
-        else:
-            observations[name] = both
-    groups: dict[str, Any] = {
-        group: {name: file[f"{demo}/{group}/{name}"] for name in file.names(f"{demo}/{group}")}
-        for group in ("info", "annotations")
-    }
-    plain: dict[str, Any] = {
-        name: file[f"{demo}/{name}"]
-        for name in ("actions", "rewards", "terminated", "truncated", "times")
-    }
-    return Rollout(
-        hand=header["hand"],
-        side=header["side"],
-        joint_names=tuple(header["joint_names"]),
-        observations=observations,
-        states=np.concatenate([file[f"{demo}/states"], file[f"{demo}/final_state"][None]]),
-        frames=frames,
-        metadata=header["metadata"],
-        model_xml=_text(file, demo, "model_file"),
-        **groups,
-        **plain,
-    )
-
-
-def _text(file: Hdf5, demo: str, name: str) -> str:
-    text = file.attribute(name, demo)
-    if not isinstance(text, str):
-        raise ValueError(f"{demo} has no attribute {name!r}")
-    return text
+    first, later = read_arrays(file, f"{demo}/obs"), read_arrays(file, f"{demo}/next_obs")
+    observations = {name: np.concatenate([first[name][:1], rows]) for name, rows in later.items()}
+    states = np.concatenate([file[f"{demo}/states"], file[f"{demo}/final_state"][None]])
+    plain = {**read_arrays(file, demo, _PLAIN), "states": states}
+    groups = {group: read_arrays(file, f"{demo}/{group}") for group in _GROUPS}
+    return read_rollout(file, demo, observations, plain, groups)

@@ -9,9 +9,9 @@ from typing import Any
 from handsim.errors import FormatError, HandsimError
 from handsim.files import HEADER
 from handsim.hdf5 import Hdf5
+from handsim.zarr_arrays import is_array, read_zarr
 from retarget.human.sources.arrays import Archive, read_npy, read_pickle
 from retarget.human.sources.json_files import read_json
-from retarget.human.sources.zarr_arrays import is_array, read_zarr
 from retarget.inspection.content import array_part, clocks_of, parts_of, shown
 from retarget.inspection.report import Clock, Part
 

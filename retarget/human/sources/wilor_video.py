@@ -8,12 +8,12 @@ known. Frames are at `fps`, 30 by default. Of several videos, give the folder of
 from pathlib import Path
 
 from handsim.errors import FormatError, InputError
+from handsim.zarr_arrays import is_array, read_zarr
 from retarget.human.hand_trajectory import HandTrajectory, Source
 from retarget.human.keypoints import Side
 from retarget.human.mano import TIPS
 from retarget.human.sources.arrays import container
 from retarget.human.sources.assembly import assemble
-from retarget.human.sources.zarr_arrays import is_array, read_zarr
 
 NAME = "wilor_video"
 

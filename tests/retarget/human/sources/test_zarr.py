@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from handsim.errors import FormatError, InputError, MissingExtraError
+from handsim.zarr_arrays import read_zarr
 from retarget.human.sources import load
-from retarget.human.sources.zarr_arrays import read_zarr
 from tests.retarget.human import planted
 from tests.retarget.human.sources.writers import write_zarr
 

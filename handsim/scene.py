@@ -5,7 +5,6 @@ and a cylinder with seven hands: an elliptic friction cone with ``impratio`` 10 
 iterations at a step of 1/480 s neither creeps nor jitters; MuJoCo's defaults creep by millimetres.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mujoco
@@ -15,8 +14,8 @@ from jaxtyping import Float
 from handsim.errors import InputError, unknown
 from handsim.hands.capsules import touching_body
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
-from handsim.objects import SceneObject
 from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
+from handsim.scene_object import SceneObject
 from handsim.stage import (
     HUMAN_SPHERE,
     add_cameras,
@@ -36,10 +35,6 @@ OBJECT, GOAL, TABLE, GROUND = "object", "goal", "table", "ground"
 GOAL_GROUP = 1
 """The geom group of the image that shows where an object is to go."""
 
-_PALM_SENSORS = {
-    "palm_position": mujoco.mjtSensor.mjSENS_FRAMEPOS,
-    "palm_orientation": mujoco.mjtSensor.mjSENS_FRAMEQUAT,
-}
 _NET_FORCE = 3
 """MuJoCo's code for a contact sensor that adds all forces up."""
 _COORDINATES = len(COORDINATES)
@@ -57,9 +52,10 @@ class Scene:
         xml: the world as MJCF text; a model compiled from it may differ in the last bits.
         wrist: what carries the hand.
         object: what stands in the world beside the hand, or None.
-        qpos_ids, dof_ids, ctrl_ids: where the hand's joints and actuators are in qpos, qvel, ctrl.
+        qpos_ids, dof_ids, ctrl_ids: where the hand's joints and actuators are in qpos, qvel, ctrl;
+            the joints follow each other.
         palm_id, tip_ids: the sites of the palm frame and of the fingertips.
-        sensors: where the scene's own sensors are in sensordata, by name.
+        touch_ids: where the sensors of the fingertips' contacts are in sensordata.
         object_qpos, object_dofs: where the object's free joint is in qpos and qvel.
         goal_id: the mocap body that shows where the object is to go, or None.
     """
@@ -74,7 +70,7 @@ class Scene:
     ctrl_ids: np.ndarray
     palm_id: int
     tip_ids: np.ndarray
-    sensors: Mapping[str, slice]
+    touch_ids: slice
     object_qpos: slice
     object_dofs: slice
     goal_id: int | None
@@ -124,22 +120,25 @@ class Scene:
 
     def palm(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
         """The palm frame in the world: x y z [m], qw qx qy qz with qw ≥ 0."""
-        pose = data.sensordata[self.sensors["palm"]].copy()
-        if pose[3] < 0:
-            pose[3:] *= -1.0
-        return pose
+        quat = np.empty(4)
+        mujoco.mju_mat2Quat(quat, data.site_xmat[self.palm_id])
+        return np.concatenate([data.site_xpos[self.palm_id], np.copysign(1.0, quat[0]) * quat])
 
     def tips(self, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
         """The fingertips in the palm frame [m]."""
-        return data.sensordata[self.sensors["tips"]].reshape(-1, 3).copy()
+        rotation = data.site_xmat[self.palm_id].reshape(3, 3)
+        return (data.site_xpos[self.tip_ids] - data.site_xpos[self.palm_id]) @ rotation
 
     def touch(self, data: mujoco.MjData) -> Float[np.ndarray, "F 3"]:
         """The net contact force on the last link of each finger, in the palm frame [N].
 
         It is that of the last physics step.
         """
-        forces = data.userdata[_COORDINATES:].reshape(-1, 3)
-        return forces @ data.site_xmat[self.palm_id].reshape(3, 3)
+        return self.forces(data).reshape(-1, 3) @ data.site_xmat[self.palm_id].reshape(3, 3)
+
+    def forces(self, data: mujoco.MjData) -> Float[np.ndarray, " F3"]:
+        """What `touch` returns, in the world's frame and in a row."""
+        return data.userdata[_COORDINATES:]
 
     def object_pose(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
         """The object in the world: x y z [m], qw qx qy qz."""
@@ -165,14 +164,8 @@ class Scene:
         step, which a state alone does not tell; they are kept in it as ``userdata``.
         """
         mujoco.mj_kinematics(self.model, data)
-        mujoco.mj_sensorPos(self.model, data)
         # The sensor tells the force that its body exerts.
-        data.userdata[_COORDINATES:] = -data.sensordata[self.sensors["touch"]]
-
-    def restore(self, data: mujoco.MjData) -> None:
-        """Bring poses up to date after a state was written into `data`."""
-        mujoco.mj_kinematics(self.model, data)
-        mujoco.mj_sensorPos(self.model, data)
+        np.negative(data.sensordata[self.touch_ids], out=data.userdata[_COORDINATES:])
 
 
 def build_scene(
@@ -225,7 +218,7 @@ def build_scene(
     set_look(spec)
     body = add_wrist(spec, wrist, palm, hand)
     _attach(spec, body, hand, self_collision)
-    _add_sensors(spec, hand)
+    _add_touch(spec, hand)
     add_cameras(body, hand.side, *bounding_sphere(hand), margin, table is not None)
     if table is not None:
         _add_table(spec, table)
@@ -330,35 +323,13 @@ def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float) -> None
         geom.rgba = [0.2, 0.75, 0.35, 0.3]
 
 
-def _add_sensors(spec: mujoco.MjSpec, hand: RobotHand) -> None:
-    """Palm and fingertips, and the net contact force on the last link of each finger."""
-    site = mujoco.mjtObj.mjOBJ_SITE
-    for quantity, kind in _PALM_SENSORS.items():
-        spec.add_sensor(name=f"scene/{quantity}", type=kind, objtype=site, objname=PALM_SITE)
-    for finger in hand.fingers:
-        tip = spec.add_sensor(name=f"scene/{finger}_tip", type=mujoco.mjtSensor.mjSENS_FRAMEPOS)
-        tip.objtype, tip.objname = site, f"{finger}_tip"
-        tip.reftype, tip.refname = site, PALM_SITE
+def _add_touch(spec: mujoco.MjSpec, hand: RobotHand) -> None:
+    """Sensors of the net contact force on the last link of each finger."""
     for finger in hand.fingers:
         touch = spec.add_sensor(name=f"scene/{finger}_touch")
         touch.type, touch.objtype = mujoco.mjtSensor.mjSENS_CONTACT, mujoco.mjtObj.mjOBJ_BODY
         touch.objname = hand.model.body(touching_body(hand.model, finger)).name
         touch.intprm = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), _NET_FORCE, 1]
-
-
-def _sensors(model: mujoco.MjModel, hand: RobotHand) -> dict[str, slice]:
-    """Where the sensors are: those of a kind follow each other."""
-    thumb, last = hand.fingers[0], hand.fingers[-1]
-    ends = {
-        "palm": ("palm_position", "palm_orientation"),
-        "tips": (f"{thumb}_tip", f"{last}_tip"),
-        "touch": (f"{thumb}_touch", f"{last}_touch"),
-    }
-    found = {}
-    for name, (first, final) in ends.items():
-        start, end = model.sensor(f"scene/{first}"), model.sensor(f"scene/{final}")
-        found[name] = slice(int(start.adr[0]), int(end.adr[0] + end.dim[0]))
-    return found
 
 
 def _compiled(
@@ -371,6 +342,7 @@ def _compiled(
     spec.nuserdata = _COORDINATES + 3 * len(hand.fingers)
     model = spec.compile()
     joints = [model.joint(name) for name in hand.joint_names]
+    touch = int(model.sensor(f"scene/{hand.fingers[0]}_touch").adr[0])
     qpos, dof = (0, 0) if object is None else _addresses(model, OBJECT)
     return Scene(
         hand=hand,
@@ -383,7 +355,7 @@ def _compiled(
         ctrl_ids=np.array([model.actuator(name).id for name in hand.actuator_names]),
         palm_id=model.site(PALM_SITE).id,
         tip_ids=np.array([model.site(f"{finger}_tip").id for finger in hand.fingers]),
-        sensors=_sensors(model, hand),
+        touch_ids=slice(touch, touch + 3 * len(hand.fingers)),
         object_qpos=slice(qpos, qpos + 7 if object else qpos),
         object_dofs=slice(dof, dof + 6 if object else dof),
         goal_id=int(model.body(GOAL).mocapid[0]) if object else None,

@@ -18,7 +18,17 @@ FORBIDDEN = {
     "retarget": {"benchmarks"},
     "benchmarks": set(),
 }
-OPTIONAL = {"torch", "dex_retargeting", "dexi_rs", "rosbags", "apsw", "numcodecs", "ray"}
+OPTIONAL = {
+    "torch",
+    "dex_retargeting",
+    "dexi_rs",
+    "rosbags",
+    "apsw",
+    "numcodecs",
+    "ray",
+    "coacd",
+    "trimesh",
+}
 
 
 def imports(tree: ast.AST) -> set[str]:

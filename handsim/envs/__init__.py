@@ -1,12 +1,22 @@
 """Gymnasium environments; importing this registers them."""
 
+from functools import partial
+
 import gymnasium
 
 from handsim.envs.hand_env import HandEnv
+from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
 TRACK = "handsim/Track-v0"
 
-gymnasium.register(id=TRACK, entry_point="handsim.envs.track:TrackEnv")
+# Gymnasium can write an environment's spec down only if its entry points are names.
+track_vector = partial(threaded, TrackEnv)
 
-__all__ = ["TRACK", "HandEnv", "TrackEnv"]
+gymnasium.register(
+    id=TRACK,
+    entry_point="handsim.envs.track:TrackEnv",
+    vector_entry_point="handsim.envs:track_vector",
+)
+
+__all__ = ["TRACK", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any
 
 import gymnasium
@@ -20,6 +19,7 @@ from handsim.control import (
     DeltaTargets,
     JointTargets,
 )
+from handsim.envs.step_parts import bounded, see_hand
 from handsim.errors import InputError, unknown
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
@@ -34,11 +34,11 @@ IMAGE = "image_"
 """What the name of an observed picture starts with; the camera's name follows."""
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-_BAD_STATE = [
-    int(mujoco.mjtWarning.mjWARN_BADQPOS),
-    int(mujoco.mjtWarning.mjWARN_BADQVEL),
-    int(mujoco.mjtWarning.mjWARN_BADQACC),
-]
+_BAD_STATE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 _FAR = mujoco.mjMAXVAL
 """MuJoCo calls a state beyond this unstable."""
 
@@ -61,6 +61,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         substeps: physics steps in one step.
         frame: steps since the start of the episode.
         cameras: cameras whose pictures are part of the observation.
+        seen: the hand as it was last observed, see `see_hand`.
         settings: the arguments that make an environment like this one, as JSON can hold them.
     """
 
@@ -112,6 +113,9 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
         self._renderer: Renderer | None = None
+        self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
+        self._sights = self._what_is_seen()
+        self._palm = 2 * self.hand.nq + 3 * len(self.hand.fingers)
         self.action_space = spaces.Box(-1.0, 1.0, (self.control.size,), np.float64)
         self.observation_space = spaces.Dict(self._spaces())
 
@@ -122,7 +126,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         super().reset(seed=seed)
         self.frame = 0
         self._begin()
-        return self.observe(), self._judge()[1]
+        observation = self.observe()
+        return observation, self._judge()[1]
 
     def step(self, action: Float[np.ndarray, " a"]) -> tuple[Observation, float, bool, bool, Info]:
         """Hold the targets of `action`, clipped to [−1, 1], for one control step.
@@ -133,13 +138,13 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         Raises:
             InputError: `action` has the wrong shape or is not finite.
         """
-        bounded = np.minimum(np.maximum(self._checked(action), -1.0), 1.0)
-        self._simulate(self.control.command(bounded, self.command()))
+        self._simulate(self.control.command(self._bounded(action), self.command()))
         self.scene.update(self.data)
         self.frame += 1
+        observation = self.observe()
         reward, info = self._judge()
         terminated = self._unstable() or self._failed()
-        return self.observe(), reward, terminated, self._finished(), info
+        return observation, reward, terminated, self._finished(), info
 
     def command(self) -> Float[np.ndarray, " n"]:
         """The targets in force: the wrist's coordinates, where commanded, and the hand's ctrl."""
@@ -177,20 +182,22 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         for warning in self.data.warning:
             warning.number = 0
         mujoco.mj_setState(self.scene.model, self.data, state, _STATE)
-        self.scene.restore(self.data)
+        mujoco.mj_kinematics(self.scene.model, self.data)
         self.frame = round(self.data.time * self.control_rate)
         return self.observe()
 
     def observe(self) -> Observation:
         """The observation of the current state, in arrays of its own."""
         scene, data = self.scene, self.data
+        self.seen = seen = see_hand(*self._sights)
+        nq, palm, touch = self.hand.nq, self._palm, self._palm + 7
         observation: Observation = {
-            "qpos": data.qpos[scene.qpos_ids],
-            "qvel": data.qvel[scene.dof_ids],
+            "qpos": seen[:nq],
+            "qvel": seen[nq : 2 * nq],
             "ctrl": self.command(),
-            "tips": scene.tips(data),
-            "palm": scene.palm(data),
-            "touch": scene.touch(data),
+            "tips": seen[2 * nq : palm].reshape(-1, 3),
+            "palm": seen[palm:touch],
+            "touch": seen[touch:].reshape(-1, 3),
         }
         if scene.object is not None:
             observation["object"] = scene.object_pose(data)
@@ -296,21 +303,26 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             boxes[IMAGE + camera] = spaces.Box(0, 255, picture, np.uint8)
         return boxes
 
-    def _unstable(self) -> bool:
-        counts = self.data.warning.number
-        return any(counts[kind] for kind in _BAD_STATE)
+    def _what_is_seen(self) -> tuple[np.ndarray, ...]:
+        """The arguments of `see_hand`: views of the state, looked up once."""
+        scene, data = self.scene, self.data
+        places = np.array([scene.qpos_ids[0], scene.dof_ids[0], scene.palm_id])
+        counts = np.array([self.hand.nq, *scene.tip_ids])
+        sites = data.site_xpos, data.site_xmat
+        return data.qpos, data.qvel, places, *sites, scene.forces(data), counts
 
-    def _checked(self, action: Float[np.ndarray, "..."]) -> Float[np.ndarray, " a"]:
+    def _unstable(self) -> bool:
+        qpos, qvel, qacc = self._bad
+        return bool(qpos.number or qvel.number or qacc.number)
+
+    def _bounded(self, action: Float[np.ndarray, "..."]) -> Float[np.ndarray, " a"]:
         action = np.asarray(action, dtype=np.float64)
-        if action.shape != self.action_space.shape:
-            raise InputError(
-                f"action has shape {action.shape}, expected {self.action_space.shape}."
-            )
-        # A sum is finite only if all its terms are; one that overflows is looked at again.
-        if not isfinite(action.sum()) and not np.isfinite(action).all():
-            i = int(np.flatnonzero(~np.isfinite(action))[0])
-            raise InputError(f"action[{i}] is {action[i]}, expected a number in [-1, 1].")
-        return action
+        if action.shape != (self.control.size,):
+            raise InputError(f"action has shape {action.shape}, expected ({self.control.size},).")
+        clipped, odd = bounded(action)
+        if odd >= 0:
+            raise InputError(f"action[{odd}] is {action[odd]}, expected a number in [-1, 1].")
+        return clipped
 
 
 def _ctrl_ends(scene: Scene) -> tuple[Float[np.ndarray, " nu"], Float[np.ndarray, " nu"]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path
 
 import mujoco
@@ -12,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from handsim import rewards
 from handsim.envs.hand_env import HandEnv, Info, Observation
+from handsim.envs.step_parts import tracking
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
@@ -152,18 +152,19 @@ class TrackEnv(HandEnv):
 
     def _assess(self) -> tuple[dict[str, float], Info]:
         frame = min(self.frame, self.steps)
-        joints = self.data.qpos[self.scene.qpos_ids] - self.reference.qpos[frame]
-        tips = rewards.distances(self.scene.tips(self.data) - self._target_tips[frame])
-        errors = {"joints": joints, "tips": tips}
-        info: Info = {
-            "frame": self.frame,
-            "joint_rmse": sqrt(joints @ joints / len(joints)),
-            "tip_error": float(tips.sum()) / len(tips),
-        }
+        joint_rmse, tip_error, joints, tips = tracking(
+            self.seen,
+            self.reference.qpos[frame],
+            self._target_tips[frame],
+            rewards.MARGINS["joints"],
+            rewards.MARGINS["tips"],
+        )
+        info: Info = {"frame": self.frame, "joint_rmse": joint_rmse, "tip_error": tip_error}
+        terms = {"joints": joints, "tips": tips}
         if self._moving:
             info |= self._palm_errors(frame)
-            errors["palm"] = np.array([info["palm_error"]])
-        return rewards.closeness(errors), info
+            terms |= rewards.closeness({"palm": np.array([info["palm_error"]])})
+        return terms, info
 
     def _palm_errors(self, frame: int) -> dict[str, float]:
         palm, target = self.scene.palm(self.data), self.reference.wrist[frame]

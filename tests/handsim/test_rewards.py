@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handsim import rewards
+from handsim.envs import step_parts
 
 every_group = pytest.mark.parametrize("name", rewards.MARGINS)
 
@@ -46,3 +47,22 @@ def test_distances_are_lengths():
 @given(st.dictionaries(st.text(min_size=1), st.floats(0, 1), min_size=1))
 def test_the_total_is_between_the_least_and_the_best(terms):
     assert min(terms.values()) - 1e-12 <= rewards.total(terms) <= max(terms.values()) + 1e-12
+
+
+@given(st.integers(0, 10_000))
+def test_what_is_compiled_for_tracking_is_the_same(seed):
+    """`step_parts.tracking` against the terms of `closeness`, which are dm_control's."""
+    rng = np.random.default_rng(seed)
+    qpos, target_qpos = rng.normal(0, 0.2, (2, 7))
+    tips, target_tips = rng.normal(0, 0.02, (2, 3, 3))
+    margins = rewards.MARGINS
+    seen = np.concatenate([qpos, np.zeros(7), tips.ravel(), np.zeros(16)])
+    rmse, away, joints, near = step_parts.tracking(
+        seen, target_qpos, target_tips, margins["joints"], margins["tips"]
+    )
+    distances = rewards.distances(tips - target_tips)
+    terms = rewards.closeness({"joints": qpos - target_qpos, "tips": distances})
+    assert joints == pytest.approx(terms["joints"], rel=1e-12)
+    assert near == pytest.approx(terms["tips"], rel=1e-12)
+    assert rmse == pytest.approx(np.sqrt(np.mean((qpos - target_qpos) ** 2)), rel=1e-12)
+    assert away == pytest.approx(distances.mean(), rel=1e-12)

@@ -312,3 +312,24 @@ def test_pictures_come_from_the_camera_asked_for():
     env.close()
     env.close()
     assert env_of().render() is None
+
+
+@pytest.mark.parametrize(("name", "side"), [pytest.param(*e, id="-".join(e)) for e in EVERY])
+@every_wrist
+def test_what_is_observed_is_what_the_scene_says(name, side, wrist):
+    """The compiled observation, against the scene's own words, at turns of every kind."""
+    robot = hand(name, side)
+    base = motion(robot)
+    for turn in ([1, 0, 0, 0], [0, 0.6, 0.8, 0], [0.1, 0, 0.7, 0.7], [-0.1, -0.99, 0, 0.1]):
+        quat = np.array(turn, dtype=float) / np.linalg.norm(turn)
+        poses = np.tile(np.concatenate([[0.1, 0.2, 0.3], quat]), (len(base), 1))
+        env = env_of(name, side, trajectory=replace(base, wrist=poses), wrist=wrist)
+        env.reset()
+        observation, *_ = env.step(np.zeros(env.hand.nu))
+        scene, data = env.scene, env.data
+        np.testing.assert_array_equal(observation["qpos"], data.qpos[scene.qpos_ids])
+        np.testing.assert_array_equal(observation["qvel"], data.qvel[scene.dof_ids])
+        for part in ("tips", "palm", "touch"):
+            wanted = getattr(scene, part)(data)
+            np.testing.assert_allclose(observation[part], wanted, atol=1e-12)
+        assert (np.diff(scene.qpos_ids) == 1).all()

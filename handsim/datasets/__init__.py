@@ -12,11 +12,11 @@ Each module has three functions: ``pack(rollout, folder)``, ``assemble(path, pac
 import importlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
-from handsim.datasets.packs import CARD, Packs, card_of, write_card
+from handsim.datasets.packs import CARD, Packs, card_of, dataset_card, write_card
 from handsim.errors import (
     FormatError,
     HandsimError,
@@ -30,8 +30,6 @@ from handsim.rollout import Rollout
 
 FORMATS = ("lerobot", "minari", "robomimic", "zarr")
 """Names of modules here; of the extras, too, where one is needed."""
-_MARKS = {"lerobot": "meta/info.json", "minari": "data/main_data.hdf5", "zarr": ".zgroup"}
-"""What lies in a dataset that is a folder."""
 
 
 def pack(format: str, rollout: Rollout, folder: str | Path) -> None:
@@ -124,10 +122,11 @@ def recognised(path: str | Path) -> str:
     path = Path(path)
     if not path.exists():
         raise MissingFileError(f"No such dataset: {path}.")
-    if path.suffix.lower() in (".hdf5", ".h5"):
+    if path.is_file():
         return "robomimic"
-    for format, mark in _MARKS.items():
-        if (path / mark).exists():
+    for format in FORMATS:
+        with suppress(FormatError):
+            dataset_card(path, format)
             return format
     raise FormatError(f"{path} is no dataset of a known format: {', '.join(FORMATS)}.")
 

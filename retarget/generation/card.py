@@ -17,10 +17,11 @@ with h5py.File("{path}") as file:
     actions = file["data/demo_0/actions"][:]""",
     "lerobot": """from lerobot.datasets.lerobot_dataset import LeRobotDataset
 dataset = LeRobotDataset("{name}", root="{path}")""",
-    "minari": """import minari  # with MINARI_DATASETS_PATH naming the folder `minari`
-dataset = minari.load_dataset("{name}")""",
+    "minari": """import minari  # MINARI_DATASETS_PATH=minari
+dataset = minari.load_dataset("{name}-v0")""",
     "zarr": """import zarr
-root = zarr.open("{path}", "r")  # root["data"], root["meta/episode_ends"]""",
+root = zarr.open("{path}", "r")
+actions, ends = root["data/action"], root["meta/episode_ends"]""",
 }
 
 

@@ -24,7 +24,7 @@ from retarget.generation.results import Record, Results, written
 RECIPE, MANIFEST, SUMS = "recipe.json", "manifest.jsonl", "SHA256SUMS"
 CARD, SHEET = "README.md", "contact_sheet.png"
 _WORK, _RESULTS = ".work", "episodes"
-_SUFFIX = {"robomimic": ".hdf5", "zarr": ".zarr"}
+_ENDING = {"robomimic": ".hdf5", "minari": "-v0", "zarr": ".zarr"}
 
 
 class RunFolder:
@@ -41,7 +41,7 @@ class RunFolder:
 
     def dataset(self, format: str, group: str) -> Path:
         """The dataset of a hand and side."""
-        return self.path / format / f"{group}{_SUFFIX.get(format, '')}"
+        return self.path / format / f"{group}{_ENDING.get(format, '')}"
 
     def records(self) -> list[Record]:
         """The manifest of a finished run.

@@ -24,6 +24,8 @@ ATTEMPTS = 5
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 """The environment of a process that computes on one thread."""
 _READY = "ready"
+_PATIENCE = 10.0
+"""How long a process that has nothing to do may take to end [s]."""
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -143,10 +145,11 @@ class Worker(Generic[Item]):
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
     def stop(self) -> None:
-        """End it, whatever it does."""
+        """End it: in peace if it has nothing to do."""
+        self.connection.close()
+        self.process.join(0 if self.job else _PATIENCE)
         self.process.kill()
         self.process.join()
-        self.connection.close()
 
 
 def _serve(connection: Connection, work: Work[Item]) -> None:

@@ -81,7 +81,8 @@ class ZarrWriter:
             row: shape of a row.
             chunk_bytes: of the rows that are compressed and read together, about.
         """
-        self._folder, self._dtype, self._codec = folder, np.dtype(dtype), _blosc(folder)
+        self._folder, self._dtype, self._blosc = folder, np.dtype(dtype), _blosc(folder)
+        self._codec = self._blosc.Blosc("zstd", clevel=1, shuffle=self._blosc.SHUFFLE)
         rows = max(1, chunk_bytes // max(1, prod(row) * self._dtype.itemsize))
         self._chunk = np.zeros((rows, *row), self._dtype)
         self._rows = 0
@@ -119,7 +120,12 @@ class ZarrWriter:
         index = (self._rows - 1) // len(self._chunk)
         name = ".".join(["0"] * (self._chunk.ndim - 1))
         path = self._folder / (f"{index}.{name}" if name else str(index))
-        path.write_bytes(self._codec.encode(self._chunk))
+        # Several threads leave their blocks in the order in which they happen to finish.
+        threads, self._blosc.use_threads = self._blosc.use_threads, False
+        try:
+            path.write_bytes(self._codec.encode(self._chunk))
+        finally:
+            self._blosc.use_threads = threads
 
 
 def _described(folder: Path) -> tuple[tuple[int, ...], tuple[int, ...], np.dtype, bool]:
@@ -181,21 +187,21 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _unpacked(data: bytes, size: int, file: Path) -> bytes:
-    codec = _blosc(file.parent)
+    blosc = _blosc(file.parent)
     declared = int.from_bytes(data[4:8], "little"), int.from_bytes(data[12:16], "little")
     if len(data) < _HEADER or declared != (size, len(data)):
         raise FormatError(f"{file} is a damaged chunk, expected one that unpacks to {size} bytes.")
     try:
-        return bytes(codec.decode(data))
+        return bytes(blosc.Blosc().decode(data))
     except (RuntimeError, ValueError) as error:
         raise FormatError(f"{file} is a damaged chunk: {error}.") from error
 
 
 def _blosc(folder: Path) -> Any:
     try:
-        from numcodecs.blosc import Blosc
+        import numcodecs.blosc
     except ImportError as error:
         raise MissingExtraError(
             f"{folder} is compressed, which needs numcodecs: pip install 'handsim[zarr]'."
         ) from error
-    return Blosc("zstd", clevel=1, shuffle=Blosc.SHUFFLE)
+    return numcodecs.blosc

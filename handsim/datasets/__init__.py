@@ -20,6 +20,7 @@ from handsim.datasets.packs import CARD, Packs, card_of, dataset_card, write_car
 from handsim.errors import (
     FormatError,
     HandsimError,
+    InputError,
     MissingExtraError,
     MissingFileError,
     OutputError,
@@ -42,6 +43,8 @@ def pack(format: str, rollout: Rollout, folder: str | Path) -> None:
         OutputError: `folder` cannot be written, or is there and is no pack.
     """
     module = _module(format)
+    if not len(rollout):
+        raise InputError("rollout: an episode of no steps, expected at least one.")
     with _writing(folder), replacing_folder(folder, CARD) as temporary:
         module.pack(rollout, temporary)
         write_card(temporary, format, card_of(rollout))

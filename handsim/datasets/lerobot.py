@@ -78,14 +78,13 @@ def assemble(path: Path, packs: Packs) -> None:
     Raises:
         OutputError: `path` cannot be written, or holds something else.
     """
-    with dataset_folder(path, packs) as root:
-        dataset = DatasetFiles(root, packs.common)
+    with dataset_folder(path, packs) as root, DatasetFiles(root, packs.common) as dataset:
         for index, (folder, card) in enumerate(packs):
             dataset.append(PackFiles(folder), card)
             sidecar = sidecar_path(root, index)
             sidecar.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(PackFiles(folder).sidecar, sidecar)
-        dataset.close()
+        dataset.finish()
 
 
 def episodes(path: Path) -> Iterator[Rollout]:

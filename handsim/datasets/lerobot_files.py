@@ -104,7 +104,7 @@ class VideoFiles:
 
 
 class DatasetFiles:
-    """A dataset that grows by episodes; to be closed."""
+    """A dataset that grows by episodes, and is whole after `finish`; a context manager."""
 
     def __init__(self, root: Path, common: Card) -> None:
         """Begin in an empty folder, with what all episodes have in common."""
@@ -156,13 +156,18 @@ class DatasetFiles:
         if len(self._rows) == _BATCH:
             self._flush()
 
-    def close(self) -> None:
-        """Write what describes the dataset as a whole."""
-        self._flush()
+    def __enter__(self) -> "DatasetFiles":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         self._data.close()
         self._episodes.close()
         for videos in self._videos.values():
             videos.close()
+
+    def finish(self) -> None:
+        """Write what describes the dataset as a whole."""
+        self._flush()
         write_tasks(self._root / "meta" / "tasks.parquet", list(self._tasks))
         everything = {
             name: statistics.as_json(*aggregate.result(), self._shapes[name])

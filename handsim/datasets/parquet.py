@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CHUNK = 1000
-"""Files in a folder."""
+CHUNK, MEGABYTE = 1000, 1 << 20
+"""Files in a folder, and the bytes that files are measured in."""
 
 
 def file_name(index: int, suffix: str) -> str:
@@ -25,7 +25,7 @@ class Placement:
     """
 
     def __init__(self, limit_mb: int) -> None:
-        self._limit = limit_mb << 20
+        self._limit = limit_mb * MEGABYTE
         self.index, self.size = 0, 0
 
     def place(self, size: int) -> bool:

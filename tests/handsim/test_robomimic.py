@@ -1,6 +1,12 @@
-"""The robomimic layout, and the way back."""
+"""The robomimic layout, and the way back; robomimic itself where there is one.
+
+HANDSIM_ROBOMIMIC_PYTHON names an interpreter that has robomimic.
+"""
 
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,6 +19,8 @@ from handsim.replay import replay
 from tests.hands import EVERY, hand
 from tests.handsim.test_rollout import assert_equal, rollout
 from tests.motions import motion
+
+PYTHON = os.environ.get("HANDSIM_ROBOMIMIC_PYTHON")
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def test_a_failed_write_leaves_the_old_file(path):
     datasets.write("robomimic", path, [rollout()])
     before = path.read_bytes()
     named_like_a_picture = rollout(observations={"front_image": np.zeros((5, 2))})
-    with pytest.raises(InputError, match="not ending in '_image'"):
+    with pytest.raises(InputError, match="'front_image' is taken"):
         datasets.write("robomimic", path, [named_like_a_picture])
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -108,5 +116,26 @@ def test_what_is_refused(path):
         datasets.read("robomimic", path)
     with h5py.File(path, "w") as file:
         file.create_group("data/demo_0").attrs["num_samples"] = 3
-    with pytest.raises(FormatError, match="handsim"):
+    with pytest.raises(FormatError, match="no dataset 'data/demo_0/states'"):
         datasets.read("robomimic", path)
+
+
+@pytest.mark.skipif(PYTHON is None, reason="HANDSIM_ROBOMIMIC_PYTHON is not set")
+def test_robomimic_reads_it(path, tmp_path):
+    made = [rollout(steps=4 + k, seed=k, metadata=rollout().metadata) for k in range(3)]
+    datasets.write("robomimic", path, made)
+    check, out = Path(__file__).with_name("robomimic_check.py"), tmp_path / "said.json"
+    done = subprocess.run([PYTHON, check, path, out], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = json.loads(out.read_text())
+    assert (said["demos"], said["env"]["env_name"]) == (3, "handsim/Track-v0")
+    assert said["dones"] == [int(k == len(one) - 1) for one in made for k in range(len(one))]
+    for name, part in {
+        "actions": lambda one: one.actions,
+        "qpos": lambda one: one.qpos[:-1],
+        "next": lambda one: one.qpos[1:],
+    }.items():
+        expected = np.concatenate([part(one) for one in made])
+        np.testing.assert_allclose(said[name], expected, atol=1e-6)
+    np.testing.assert_array_equal(said["picture"], made[0].frames["front"][0])
+    assert said["window"] == [2, 3]

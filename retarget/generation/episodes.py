@@ -111,7 +111,7 @@ def work(job: Sequence[Episode], recipe: Recipe, results: Results) -> Iterator[s
         OutputError: the results cannot be written.
         MissingExtraError: a package or library is missing, for this episode as for all others.
     """
-    solving = cache(lambda: _guarded(lambda: solve(job[0], recipe)))
+    solving = cache(lambda: _guarded(lambda: solve(job[0], recipe), fatal=()))
     for episode in job:
         if episode.id not in results:
             record, rollout = _attempt(episode, recipe, solving())
@@ -143,11 +143,13 @@ def _attempt(
     return record | rows | {"task": rollout.task, "scores": numbers}, rollout
 
 
-def _guarded(make: Callable[[], T]) -> T | str:
+def _guarded(
+    make: Callable[[], T], fatal: tuple[type[Exception], ...] = (MissingExtraError,)
+) -> T | str:
     """What is made, or why it could not be; only what would stop every other episode is raised."""
     try:
         return make()
-    except MissingExtraError:
+    except fatal:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:

@@ -9,21 +9,24 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import handsim
-from handsim.errors import InputError, MissingFileError, OutputError
+from handsim.errors import InputError, MissingExtraError, MissingFileError, OutputError
 from handsim.resimulation import read_episode, resimulate
 from retarget import cli, generation
 from retarget.demo import SAMPLE
-from retarget.generation import Recipe, assembly, episodes, generate, plan, run_folder
+from retarget.generation import Recipe, assembly, episodes, generate, plan, ray_cluster, run_folder
 from retarget.generation.environments import ENVIRONMENTS
 from retarget.generation.processes import Done
 from retarget.human.hand_trajectory import HandTrajectory
 
+RAY_PYTHON = os.environ.get("HANDSIM_RAY_PYTHON") or (sys.executable if find_spec("ray") else None)
+"""An interpreter that has Ray beside what we need."""
 RECIPE = Recipe(hands=("dex3",), variants=2, method="vector", time_warp=0.3)
 
 
@@ -238,6 +241,28 @@ def test_an_undefined_score_rejects_nothing():
     assert not threshold.admits(0.5)
 
 
+def test_a_motion_that_needs_what_is_missing_fails_alone(motions, tmp_path, here, monkeypatch):
+    def missing(path, *arguments):
+        if path.name == "a.npz":
+            raise MissingExtraError("a.npz needs MANO's files")
+        return load(path, *arguments)
+
+    load = episodes.load
+    monkeypatch.setattr(episodes, "load", missing)
+    made = generate([motions / "a.npz", motions / "c.npz"], RECIPE, tmp_path / "out")
+    assert made.counts == {"failed": 2, "kept": 2}
+    assert manifest(tmp_path / "out")[0]["reason"] == "a.npz needs MANO's files"
+
+
+def test_what_every_episode_lacks_ends_the_run(motions, tmp_path, here, monkeypatch):
+    def missing(solution, motion, staging):
+        raise MissingExtraError("nothing renders here")
+
+    monkeypatch.setitem(ENVIRONMENTS, "track", missing)
+    with pytest.raises(MissingExtraError, match="nothing renders here"):
+        generate([motions], RECIPE, tmp_path / "out")
+
+
 @pytest.fixture
 def copy(undisturbed, tmp_path):
     """A copy of a finished run, to be tampered with."""
@@ -365,15 +390,15 @@ def test_an_estimate_is_near_what_it_comes_to(undisturbed, motions):
     assert estimate.hours > 0
 
 
-def command(motions, out):
+def command(motions, out, *more, python=sys.executable):
     """A run in a process of its own, in a new session so that all of it can be ended."""
     arguments = ["generate", motions, "--hands", "dex3", "--variants", "2", "--method", "vector"]
-    arguments += ["--time-warp", "0.3", "--workers", "1", "-o", out]
+    arguments += ["--time-warp", "0.3", "--workers", "1", "-o", out, *more]
     program = "import sys; from retarget import cli; from retarget.generation import plan; "
     program += "plan.SHOWN = 1; cli.main(sys.argv[1:])"
     root = str(Path(generation.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
-    line = [sys.executable, "-c", program, *map(str, arguments)]
+    line = [python, "-c", program, *map(str, arguments)]
     return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -411,6 +436,28 @@ def test_kill_9_of_a_worker_and_then_of_all_loses_nothing(undisturbed, motions, 
     assert again.communicate()[1] == b""
     assert again.returncode == 0
     assert tree(out) == tree(undisturbed)
+
+
+def test_results_sent_from_other_machines_are_the_same(undisturbed, motions, tmp_path, monkeypatch):
+    def run(jobs, work, count):
+        results = work.keywords["results"]
+        for job in jobs:
+            sent = ray_cluster.results_of(job, RECIPE)
+            for episode, files in zip(job, sent, strict=True):
+                ray_cluster.unpack(files, episode.id, results)
+                yield Done(episode)
+
+    monkeypatch.setattr(generation, "run", run)
+    generate([motions], RECIPE, tmp_path / "out")
+    assert tree(tmp_path / "out") == tree(undisturbed)
+
+
+@pytest.mark.skipif(not RAY_PYTHON, reason="no Ray (set HANDSIM_RAY_PYTHON)")
+def test_a_ray_cluster_gives_the_same_bytes(undisturbed, motions, tmp_path):
+    run = command(motions, tmp_path / "out", "--ray", "local", python=RAY_PYTHON)
+    said = run.communicate()[1].decode()
+    assert run.returncode == 0, said
+    assert tree(tmp_path / "out") == tree(undisturbed)
 
 
 def test_at_the_shell(motions, tmp_path, here, capsys):

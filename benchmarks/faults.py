@@ -117,9 +117,8 @@ def run(episodes: int = 200, kills: int = 50, seed: int = 0) -> None:
         code = disturbed.process.wait()
         same = tree(folder / "disturbed") == tree(folder / "undisturbed")
         problems = verify(folder / "disturbed")
-    print(
-        f"{episodes} episodes, started {disturbed.starts} times, killed {sum(killed.values())} times: {killed}"
-    )
+    counts = ", ".join(f"{what} {count} times" for what, count in killed.items())
+    print(f"{episodes} episodes, started {disturbed.starts} times, killed: {counts}")
     print(f"exit code {code}, {'the same bytes' if same else 'OTHER BYTES'}, {problems or 'whole'}")
     sys.exit(0 if same and not problems and code == 0 else 1)
 

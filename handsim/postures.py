@@ -32,6 +32,18 @@ def natural(hand: RobotHand) -> Float[np.ndarray, " nq"]:
     return hand.expand(x + bending * np.minimum(CURL * room, _MOST_CURL / fastest))
 
 
+def curled(hand: RobotHand, share: float) -> Float[np.ndarray, " nq"]:
+    """The neutral configuration, every joint that bends a finger bent by a share of its room [rad].
+
+    Args:
+        share: 0 for the neutral configuration, 1 for fingers bent as far as they go.
+    """
+    low, high = hand.limits[hand.independent_ids].T
+    x = hand.reduce(hand.neutral)
+    bending = _bending(hand, x)
+    return hand.expand(x + bending * share * np.where(bending > 0, high - x, x - low))
+
+
 def pinch(hand: RobotHand) -> Float[np.ndarray, " nq"]:
     """A configuration in which the pads of thumb and index finger touch [rad], the rest natural.
 

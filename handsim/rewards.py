@@ -30,6 +30,15 @@ def closeness(
     return terms
 
 
+def progress(gained: float, most: float) -> float:
+    """What was gained in a step, as a term: 0.5 without change, 1 for `most` or more, 0 for a loss.
+
+    Summed over steps it says how far things have come: there is nothing to gain by staying close
+    to a goal without reaching it, nor by going to and fro.
+    """
+    return 0.5 + 0.5 * min(max(gained / most, -1.0), 1.0)
+
+
 def distances(error: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
     """Lengths of vectors."""
     return np.sqrt((error * error).sum(axis=1))

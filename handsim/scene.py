@@ -58,6 +58,7 @@ class Scene:
         touch_ids: where the sensors of the fingertips' contacts are in sensordata.
         object_qpos, object_dofs: where the object's free joint is in qpos and qvel.
         goal_id: the mocap body that shows where the object is to go, or None.
+        notes: where in userdata a task keeps numbers of its own, which are part of the state.
     """
 
     hand: RobotHand
@@ -74,6 +75,7 @@ class Scene:
     object_qpos: slice
     object_dofs: slice
     goal_id: int | None
+    notes: slice
 
     def place(
         self,
@@ -138,7 +140,7 @@ class Scene:
 
     def forces(self, data: mujoco.MjData) -> Float[np.ndarray, " F3"]:
         """What `touch` returns, in the world's frame and in a row."""
-        return data.userdata[_COORDINATES:]
+        return data.userdata[_COORDINATES : self.notes.start]
 
     def object_pose(self, data: mujoco.MjData) -> Float[np.ndarray, " 7"]:
         """The object in the world: x y z [m], qw qx qy qz."""
@@ -165,7 +167,7 @@ class Scene:
         """
         mujoco.mj_kinematics(self.model, data)
         # The sensor tells the force that its body exerts.
-        np.negative(data.sensordata[self.touch_ids], out=data.userdata[_COORDINATES:])
+        np.negative(data.sensordata[self.touch_ids], out=self.forces(data))
 
 
 def build_scene(
@@ -178,6 +180,8 @@ def build_scene(
     timestep: float = MAX_TIMESTEP,
     self_collision: bool = True,
     margin: float = 1.1,
+    marked: bool = False,
+    notes: int = 0,
 ) -> Scene:
     """A world with `hand` in it, perhaps an object, lights and the cameras `CAMERAS`.
 
@@ -200,6 +204,9 @@ def build_scene(
         timestep: physics step [s], at most 1/480.
         self_collision: whether the hand's links collide with each other.
         margin: distance of "front" and "top" relative to one that just frames the hand.
+        marked: whether knobs on the object and its image, red, green and blue, show where their
+            axes x, y and z point; they have no mass and touch nothing.
+        notes: how many numbers of its own a task keeps in the state.
 
     Raises:
         UnknownNameError: there is no such kind of wrist.
@@ -226,8 +233,8 @@ def build_scene(
     if ground is not None:
         _add_ground(spec, ground)
     if object is not None:
-        _add_object(spec, object, 0.0 if table is None else table + object.rest_height)
-    return _compiled(spec, hand, wrist, np.asarray(palm, dtype=float), object)
+        _add_object(spec, object, 0.0 if table is None else table + object.rest_height, marked)
+    return _compiled(spec, hand, wrist, np.asarray(palm, dtype=float), object, notes)
 
 
 def build_stage(side: str) -> mujoco.MjModel:
@@ -309,7 +316,7 @@ def _add_table(spec: mujoco.MjSpec, height: float) -> None:
     _set_grasp_contact(geom)
 
 
-def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float) -> None:
+def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float, marked: bool) -> None:
     """The object, and an image of it without mass or contact that shows its goal."""
     body = spec.worldbody.add_body(name=OBJECT, pos=[0, 0, height])
     body.add_freejoint(name=OBJECT)
@@ -321,6 +328,20 @@ def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float) -> None
         geom.contype = geom.conaffinity = 0
         geom.mass, geom.group = 0.0, GOAL_GROUP
         geom.rgba = [0.2, 0.75, 0.35, 0.3]
+    if marked:
+        _add_marks(body, object.size)
+        _add_marks(goal, object.size)
+
+
+def _add_marks(body: mujoco.MjsBody, size: tuple[float, float, float]) -> None:
+    """Knobs where the axes of the body leave an object of that size around its origin."""
+    radius = 0.12 * sum(size) / 3
+    for axis, extent in enumerate(size):
+        knob = body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radius, 0, 0])
+        knob.pos[axis] = extent / 2
+        knob.rgba = [0.15, 0.15, 0.15, 1.0]
+        knob.rgba[axis] = 0.85
+        knob.mass, knob.contype, knob.conaffinity, knob.group = 0.0, 0, 0, GOAL_GROUP
 
 
 def _add_touch(spec: mujoco.MjSpec, hand: RobotHand) -> None:
@@ -338,8 +359,10 @@ def _compiled(
     wrist: str,
     palm: Float[np.ndarray, " 7"],
     object: SceneObject | None,
+    notes: int,
 ) -> Scene:
-    spec.nuserdata = _COORDINATES + 3 * len(hand.fingers)
+    first_note = _COORDINATES + 3 * len(hand.fingers)
+    spec.nuserdata = first_note + notes
     model = spec.compile()
     joints = [model.joint(name) for name in hand.joint_names]
     touch = int(model.sensor(f"scene/{hand.fingers[0]}_touch").adr[0])
@@ -359,6 +382,7 @@ def _compiled(
         object_qpos=slice(qpos, qpos + 7 if object else qpos),
         object_dofs=slice(dof, dof + 6 if object else dof),
         goal_id=int(model.body(GOAL).mocapid[0]) if object else None,
+        notes=slice(first_note, first_note + notes),
     )
 
 

@@ -5,18 +5,26 @@ from functools import partial
 import gymnasium
 
 from handsim.envs.hand_env import HandEnv
+from handsim.envs.reorient import ReorientEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
 from handsim.envs.track import TrackEnv
 
+REORIENT = "handsim/Reorient-v0"
 TRACK = "handsim/Track-v0"
 
 # Gymnasium can write an environment's spec down only if its entry points are names.
+reorient_vector = partial(threaded, ReorientEnv)
 track_vector = partial(threaded, TrackEnv)
 
+gymnasium.register(
+    id=REORIENT,
+    entry_point="handsim.envs.reorient:ReorientEnv",
+    vector_entry_point="handsim.envs:reorient_vector",
+)
 gymnasium.register(
     id=TRACK,
     entry_point="handsim.envs.track:TrackEnv",
     vector_entry_point="handsim.envs:track_vector",
 )
 
-__all__ = ["TRACK", "HandEnv", "ThreadedVectorEnv", "TrackEnv"]
+__all__ = ["REORIENT", "TRACK", "HandEnv", "ReorientEnv", "ThreadedVectorEnv", "TrackEnv"]

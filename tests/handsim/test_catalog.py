@@ -12,7 +12,7 @@ from handsim.errors import InputError, MissingExtraError, OutputError, UnknownNa
 from handsim.hands.catalog import summarise
 from handsim.hands.skeleton import surface
 from handsim.poses import IDENTITY_POSE
-from handsim.postures import natural, pinch
+from handsim.postures import curled, natural, pinch
 from handsim.render import Renderer
 from handsim.scene import build_scene
 from tests import makeshift
@@ -63,6 +63,17 @@ def test_at_ease_every_finger_is_bent_a_little_and_nothing_overlaps(name, side):
     moved = (robot.tips(qpos[None]) - robot.tips(robot.neutral[None]))[0, fingers]
     assert (moved[:, 0] > 0.005).all(), "towards where the palm faces"
     assert self_penetration(robot, qpos[None])[0] < 0.001
+
+
+@pytest.mark.parametrize("name", handsim.hand_names())
+def test_curling_starts_from_neutral_keeps_the_limits_and_brings_the_tips_to_the_palm(name):
+    robot = hand(name)
+    np.testing.assert_allclose(curled(robot, 0.0), robot.neutral, atol=1e-9)
+    postures = np.array([curled(robot, share) for share in (0.0, 0.25, 0.5, 1.0)])
+    assert (postures >= robot.limits[:, 0] - 1e-9).all()
+    assert (postures <= robot.limits[:, 1] + 1e-9).all()
+    heights = robot.tips(postures)[:, 1:, 2].max(axis=1)
+    assert heights[0] > heights[1] > heights[2]
 
 
 def test_a_pinch_is_the_same_every_time():

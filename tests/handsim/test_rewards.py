@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handsim import rewards
@@ -49,6 +49,7 @@ def test_the_total_is_between_the_least_and_the_best(terms):
     assert min(terms.values()) - 1e-12 <= rewards.total(terms) <= max(terms.values()) + 1e-12
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_what_is_compiled_for_tracking_is_the_same(seed):
     """`step_parts.tracking` against the terms of `closeness`, which are dm_control's."""
@@ -66,3 +67,12 @@ def test_what_is_compiled_for_tracking_is_the_same(seed):
     assert near == pytest.approx(terms["tips"], rel=1e-12)
     assert rmse == pytest.approx(np.sqrt(np.mean((qpos - target_qpos) ** 2)), rel=1e-12)
     assert away == pytest.approx(distances.mean(), rel=1e-12)
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3))
+def test_progress_is_in_bounds_monotone_and_pays_nothing_for_going_to_and_fro(gained, other):
+    low, high = sorted([rewards.progress(gained, 1.0), rewards.progress(other, 1.0)])
+    assert 0 <= low <= high <= 1
+    assert (rewards.progress(gained, 1.0) - rewards.progress(other, 1.0)) * (gained - other) >= 0
+    there_and_back = rewards.progress(gained, 1.0) + rewards.progress(-gained, 1.0)
+    assert there_and_back == pytest.approx(1.0)

@@ -1,0 +1,231 @@
+"""What ReorientEnv promises as a Gymnasium environment and as a task."""
+
+import warnings
+from functools import cache
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from scipy.spatial.transform import Rotation
+
+from handsim.envs import REORIENT, ReorientEnv
+from handsim.envs.reorient import DROPPED, REACHED
+from handsim.errors import InputError, UnknownNameError
+from handsim.objects import SceneObject
+from handsim.wrist import WRISTS
+from tests.hands import EVERY, hand
+
+NAMES = sorted({name for name, _ in EVERY})
+FIRST = NAMES[0]
+every_hand = pytest.mark.parametrize("name", NAMES)
+every_wrist = pytest.mark.parametrize("wrist", WRISTS)
+
+
+@cache
+def env_of(name: str = FIRST, side: str = "right", wrist: str = "fixed", copy: int = 0, **kwargs):
+    """One environment for all tests that ask for the same."""
+    return ReorientEnv(hand(name, side), wrist=wrist, **kwargs)
+
+
+def run(env: ReorientEnv, steps: int, seed: int = 7) -> list:
+    """Observations, rewards and states under random actions."""
+    env.action_space.seed(seed)
+    kept = [(env.reset(seed=seed)[0], 0.0, env.get_state())]
+    for _ in range(steps):
+        observation, reward, *_ = env.step(env.action_space.sample())
+        kept.append((observation, reward, env.get_state()))
+    return kept
+
+
+def assert_same(one: list, other: list) -> None:
+    for (o1, r1, s1), (o2, r2, s2) in zip(one, other, strict=True):
+        assert r1 == r2
+        np.testing.assert_array_equal(s1, s2)
+        for name in o1:
+            np.testing.assert_array_equal(o1[name], o2[name])
+
+
+def turn_object(env: ReorientEnv, vector: np.ndarray) -> None:
+    """Turn the object where it is, about its centre."""
+    quat = env.data.qpos[env.scene.object_qpos][3:]
+    turned = Rotation.from_rotvec(vector) * Rotation.from_quat(quat, scalar_first=True)
+    quat[:] = turned.as_quat(scalar_first=True)
+
+
+@every_hand
+def test_gymnasiums_own_checks_pass_without_a_warning(name, can_render, monkeypatch):
+    monkeypatch.setattr("handsim.envs.reorient.load_hand", hand)
+    env = gymnasium.make(REORIENT, hand=name, width=64, height=48).unwrapped
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env, skip_render_check=not can_render)
+    env.close()
+
+
+@every_wrist
+def test_the_same_seed_gives_the_same_bits_and_an_episode_leaves_no_trace(wrist):
+    first = run(env_of(wrist=wrist), 20)
+    assert_same(first, run(env_of(wrist=wrist), 20))
+    assert_same(first, run(env_of(wrist=wrist, copy=1), 20))
+    different = run(env_of(wrist=wrist), 0, seed=8)
+    assert not np.array_equal(first[0][0]["object"], different[0][0]["object"])
+    assert not np.array_equal(first[0][0]["goal"], different[0][0]["goal"])
+
+
+@every_wrist
+@pytest.mark.parametrize("turn", ["yaw", "any"])
+def test_a_state_resumes_to_the_same_bits_goals_included(wrist, turn):
+    env, other = (env_of(wrist=wrist, turn=turn, copy=copy) for copy in range(2))
+    other.reset(seed=1)
+    observation, _ = env.reset(seed=0)
+    actions = np.random.default_rng(0).uniform(-0.2, 0.2, (12, *env.action_space.shape))
+    turn_object(env, observation["goal_turn"])
+    for action in actions[:6]:
+        observation, *_ = env.step(action)
+    resumed = other.set_state(env.get_state())
+    for name in observation:
+        np.testing.assert_array_equal(observation[name], resumed[name])
+    for both in (env, other):
+        turn_object(both, observation["goal_turn"])
+    for action in actions[6:]:
+        one, same = env.step(action), other.step(action)
+        assert one[1:] == same[1:]
+        for name in one[0]:
+            np.testing.assert_array_equal(one[0][name], same[0][name])
+        np.testing.assert_array_equal(env.get_state(), other.get_state())
+    assert env.successes == other.successes == 2
+
+
+@pytest.mark.parametrize(("name", "side"), EVERY)
+def test_the_object_stays_in_a_hand_that_holds_still(name, side):
+    env = env_of(name, side)
+    still = np.zeros(env.action_space.shape)
+    for seed in range(2):
+        env.reset(seed=seed)
+        for _ in range(int(2 * env.control_rate)):
+            _, _, terminated, _, info = env.step(still)
+            assert not terminated
+        assert info["distance"] < 0.03
+        assert np.abs(env.scene.object_velocity(env.data)).max() < 0.1
+
+
+@every_hand
+def test_random_actions_leave_everything_finite(name):
+    env = env_of(name)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    for _ in range(200):
+        observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert 0 <= reward <= 1
+        assert all(np.isfinite(array).all() for array in observation.values())
+        assert terminated == info["dropped"] == (info["distance"] > DROPPED)
+        if terminated or truncated:
+            env.reset()
+    assert not env.data.warning.number.any()
+
+
+def test_a_goal_reached_counts_and_the_next_step_has_another():
+    env = env_of()
+    still = np.zeros(env.action_space.shape)
+    observation, info = env.reset(seed=3)
+    assert (info["successes"], info["success"]) == (0, False)
+    goal = observation["goal"]
+    turn_object(env, observation["goal_turn"])
+    assert env._judge()[1]["angle"] < 1e-6
+    observation, _, _, _, info = env.step(still)
+    assert (info["successes"], info["success"]) == (1, False)
+    assert info["angle"] > REACHED
+    assert not np.array_equal(observation["goal"][3:], goal[3:])
+
+
+def test_goals_are_a_turn_about_the_vertical_or_any_from_the_one_before():
+    yaws, tilts = [], {}
+    for turn in ("yaw", "any"):
+        env = env_of(turn=turn)
+        turns = np.array([env.reset(seed=seed)[0]["goal_turn"] for seed in range(40)])
+        tilts[turn] = np.abs(turns[:, :2]).max()
+        sizes = np.linalg.norm(turns, axis=1)
+        assert sizes.min() > 0.5 - 1e-9
+        yaws.append(turns[:, 2])
+        if turn == "yaw":
+            assert sizes.max() < np.pi / 2 + 1e-9
+    assert tilts["yaw"] < 1e-9 < 1.0 < tilts["any"]
+    assert min(yaws[0]) < -1.0 < 1.0 < max(yaws[0])
+
+
+def test_the_observed_turn_leads_to_the_goal():
+    observation, info = env_of(turn="any").reset(seed=5)
+    object_quat, goal = observation["object"][3:], observation["goal"][3:]
+    there = Rotation.from_rotvec(observation["goal_turn"]) * Rotation.from_quat(
+        object_quat, scalar_first=True
+    )
+    assert (there.inv() * Rotation.from_quat(goal, scalar_first=True)).magnitude() < 1e-9
+    assert info["angle"] == pytest.approx(np.linalg.norm(observation["goal_turn"]))
+
+
+def test_turning_towards_the_goal_is_rewarded_and_turning_away_is_not():
+    env, terms = env_of(), []
+    still = np.zeros(env.action_space.shape)
+    for speed in (-1.0, 0.0, 1.0):
+        observation, info = env.reset(seed=2)
+        assert info["reward_progress"] == 0.5
+        way = observation["goal_turn"] / np.linalg.norm(observation["goal_turn"])
+        env.data.qpos[env.scene.object_qpos][2] += 0.02
+        # The velocity of a free joint turns about the object's own axes.
+        quat = Rotation.from_quat(observation["object"][3:], scalar_first=True)
+        env.data.qvel[env.scene.object_dofs][3:] = quat.inv().apply(speed * way)
+        terms.append(env.step(still)[-1]["reward_progress"])
+    assert terms[0] < 0.45 < terms[1] < 0.55 < terms[2]
+
+
+def test_an_object_that_falls_ends_the_episode():
+    env = env_of()
+    env.reset(seed=0)
+    env.data.qpos[env.scene.object_qpos][1] += 1.5 * DROPPED
+    _, _, terminated, truncated, info = env.step(np.zeros(env.action_space.shape))
+    assert terminated
+    assert info["dropped"]
+    assert not truncated
+
+
+def test_an_episode_ends_when_its_time_is_over():
+    env = env_of(duration=0.5, control_rate=30.0)
+    env.reset(seed=0)
+    ends = [env.step(np.zeros(env.action_space.shape))[3] for _ in range(15)]
+    assert ends == [False] * 14 + [True]
+
+
+@pytest.mark.parametrize("wrist", ["floating", "actuated"])
+def test_a_wrist_that_moves_carries_the_object(wrist):
+    env = env_of(wrist=wrist)
+    start, _ = env.reset(seed=0)
+    assert len(start["ctrl"]) == len(env.action_space.low) == 6 + env.hand.nu
+    for _ in range(20):
+        observation, *_, info = env.step(np.eye(6 + env.hand.nu)[2])
+    assert observation["palm"][2] - start["palm"][2] == pytest.approx(0.03, abs=2e-3)
+    assert observation["object"][2] - start["object"][2] == pytest.approx(0.03, abs=1e-2)
+    assert info["distance"] < 0.02
+
+
+def test_the_goals_image_is_where_it_is_said_to_be():
+    env = env_of()
+    observation, _ = env.reset(seed=0)
+    body = env.scene.model.body("goal").id
+    np.testing.assert_allclose(env.data.xpos[body], observation["goal"][:3], atol=1e-12)
+    np.testing.assert_allclose(env.data.xquat[body], observation["goal"][3:], atol=1e-12)
+    assert np.linalg.norm(observation["goal"][:3] - observation["object"][:3]) > 0.06
+
+
+def test_bad_arguments_are_named():
+    robot = hand(FIRST)
+    with pytest.raises(UnknownNameError, match="turn 'pitch'"):
+        ReorientEnv(robot, turn="pitch")
+    with pytest.raises(UnknownNameError, match="object 'cup'"):
+        ReorientEnv(robot, object="cup")
+    with pytest.raises(InputError, match="side: 'left', expected 'right'"):
+        ReorientEnv(robot, side="left")
+    with pytest.raises(InputError, match="duration: 0.01"):
+        ReorientEnv(robot, duration=0.01)
+    with pytest.raises(InputError, match="'wall' finds no rest in the upturned hand"):
+        ReorientEnv(robot, object=SceneObject("wall", "box", (0.02, 0.9, 0.9), 5.0))

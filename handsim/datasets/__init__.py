@@ -5,8 +5,8 @@ A rollout becomes part of a dataset in two steps. `pack` does all that is expens
 together: one writer, which holds no more than an episode in memory and writes the same bytes from
 the same packs. `write` does both.
 
-Each module has three functions: ``pack(rollout, folder)``, ``assemble(path, packs)`` and
-``episodes(path)``.
+Each module has four functions: ``pack(rollout, folder)``, ``assemble(path, packs)``,
+``episodes(path)`` and ``verify(path)``.
 """
 
 import importlib
@@ -105,6 +105,19 @@ def read(format: str, path: str | Path) -> list[Rollout]:
 def episodes(format: str, path: str | Path) -> Iterator[Rollout]:
     """Read the rollouts of a dataset one at a time; see `read`."""
     return _module(format).episodes(Path(path))
+
+
+def verify(format: str, path: str | Path) -> int:
+    """Read a whole dataset, and compare what learners see of it with the exact rollouts.
+
+    Returns:
+        How many episodes it has.
+
+    Raises:
+        FormatError: something is damaged, absent, or not what was recorded.
+        UnknownNameError, MissingExtraError, MissingFileError: as `read`.
+    """
+    return _module(format).verify(Path(path))
 
 
 def _module(format: str) -> ModuleType:

@@ -5,8 +5,8 @@ A rollout becomes part of a dataset in two steps. `pack` does all that is expens
 together: one writer, which holds no more than an episode in memory and writes the same bytes from
 the same packs. `write` does both.
 
-Each module has three functions: ``pack(rollout, folder)``, ``assemble(path, packs)`` and
-``episodes(path)``.
+Each module has four functions: ``pack(rollout, folder)``, ``assemble(path, packs)``,
+``episodes(path)`` and ``verify(path)``.
 """
 
 import importlib
@@ -132,6 +132,19 @@ def recognised(path: str | Path) -> str:
             dataset_card(path, format)
             return format
     raise FormatError(f"{path} is no dataset of a known format: {', '.join(FORMATS)}.")
+
+
+def verify(format: str, path: str | Path) -> int:
+    """Read a whole dataset, and compare what learners see of it with the exact rollouts.
+
+    Returns:
+        How many episodes it has.
+
+    Raises:
+        FormatError: something is damaged, absent, or not what was recorded.
+        UnknownNameError, MissingExtraError, MissingFileError: as `read`.
+    """
+    return _module(format).verify(Path(path))
 
 
 def _module(format: str) -> ModuleType:

@@ -202,6 +202,17 @@ def dataset_card(path: Path, format: str) -> Card:
     return read_card(path, format)
 
 
+def require_steps(path: Path, common: Card, lengths: Sequence[int]) -> int:
+    """Make sure that a dataset has as many steps as its card says; returns how many episodes.
+
+    Raises:
+        FormatError: it has not.
+    """
+    if sum(lengths) != common.steps:
+        raise FormatError(f"{path} holds {sum(lengths)} steps, expected {common.steps}.")
+    return len(lengths)
+
+
 def _join(common: Card, card: Card, i: int) -> Card:
     """What another card leaves in common."""
     for what in _SAME:

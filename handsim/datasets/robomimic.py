@@ -89,6 +89,23 @@ def episodes(path: Path) -> Iterator[Rollout]:
         yield rollout
 
 
+def verify(path: Path) -> int:
+    """Read the whole file; returns the number of demos.
+
+    Raises:
+        FormatError: it is damaged, or does not say what it holds.
+    """
+    lengths = [len(rollout) for rollout in episodes(path)]
+    with Hdf5(path) as file, whole(path, "robomimic file written by handsim"):
+        total, listed = int(file.attribute("total", "data")), len(file["mask/train"])
+    if (total, listed) != (sum(lengths), len(lengths)):
+        raise FormatError(
+            f"{path} holds {len(lengths)} demos of {sum(lengths)} steps, expected {listed} of "
+            f"{total}."
+        )
+    return len(lengths)
+
+
 def _env_args(common: Card) -> dict[str, Any]:
     hand = {"hand": common.hand, "side": common.side}
     return {
@@ -117,6 +134,9 @@ def _write_demo(demo: h5py.Group, rollout: Rollout) -> None:
 def _read_demo(file: Hdf5, demo: str) -> Rollout:
     first, later = read_arrays(file, f"{demo}/obs"), read_arrays(file, f"{demo}/next_obs")
     observations = {name: np.concatenate([first[name][:1], rows]) for name, rows in later.items()}
+    for name, rows in first.items():
+        if not np.array_equal(rows, observations[name][:-1], equal_nan=rows.dtype.kind == "f"):
+            raise ValueError(f"obs/{name} and next_obs/{name} do not continue each other")
     states = np.concatenate([file[f"{demo}/states"], file[f"{demo}/final_state"][None]])
     plain = {**read_arrays(file, demo, _PLAIN), "states": states}
     groups = {group: read_arrays(file, f"{demo}/{group}") for group in _GROUPS}

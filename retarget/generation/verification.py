@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.progress import track
 
-from handsim.datasets import episodes
+from handsim import datasets
 from handsim.errors import FormatError, HandsimError, MissingFileError
 from handsim.files import sha256, whole
 from retarget.generation.clips import Clip
@@ -24,7 +24,7 @@ def verify(path: str | Path, progress: bool = False) -> list[str]:
 
     Every file is compared with its checksum; if all are as written, the manifest with what the
     recipe makes, and every episode of every dataset with the manifest: none is missing, doubled or
-    other than recorded.
+    other than recorded; what learners see of it is compared with it, too.
 
     Args:
         path: the folder that `generate` wrote.
@@ -82,7 +82,8 @@ def _datasets(folder: RunFolder, records: Sequence[Record], progress: bool) -> I
         path = folder.dataset(format, name)
         title = path.relative_to(folder.path).as_posix()
         try:
-            read = [(r.metadata.get("episode"), digest(r)) for r in episodes(format, path)]
+            read = [(r.metadata.get("episode"), digest(r)) for r in datasets.episodes(format, path)]
+            datasets.verify(format, path)
         except HandsimError as error:
             yield f"{title} cannot be read: {error}"
             continue

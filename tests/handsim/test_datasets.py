@@ -7,10 +7,12 @@ import tracemalloc
 import weakref
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
 from handsim import datasets
+from handsim.datasets import columns
 from handsim.errors import (
     FormatError,
     HandsimError,
@@ -273,8 +275,9 @@ def test_damaged_files_are_refused(format, path):
     """Or read in part, where what is damaged is not needed; nothing else is ever raised."""
     datasets.write(format, path, [planted(steps=2, seed=k) for k in range(2)])
     rng, refused = np.random.default_rng(0), 0
-    for name, whole in files_of(path).items():
-        file = path.parent / name
+    files = files_of(path)
+    for name in rng.permutation(sorted(files))[:12]:
+        file, whole = path.parent / name, files[name]
         flipped = bytearray(whole)
         for place in rng.integers(0, len(whole), 1 + len(whole) // 50):
             flipped[place] ^= int(rng.integers(1, 256))
@@ -294,6 +297,38 @@ def test_damaged_files_are_refused(format, path):
     assert len(datasets.read(format, path)) == 2
 
 
+def test_verifying_counts_episodes(format, path):
+    datasets.write(format, path, [planted(seed=k, steps=1 + k) for k in range(3)])
+    assert datasets.verify(format, path) == 3
+
+
+@pytest.mark.parametrize("number", [0.0, np.nan])
+def test_verifying_finds_what_is_not_what_was_recorded(format, path, monkeypatch, number):
+    """What learners see is changed; what is exact beside it is not."""
+    rollouts = [planted(seed=k, steps=20, cameras=()) for k in range(2)]
+    datasets.write(format, path, rollouts)
+    if format == "robomimic":
+        with h5py.File(path, "a") as file:
+            file["data/demo_1/obs/qpos"][3] = number
+    elif format == "minari":
+        with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
+            del file["episode_1"]
+    else:
+        exact = columns.column_rows
+
+        def changed(rollout, key):
+            rows = exact(rollout, key)
+            if key == ("state", "") and rollout is rollouts[1]:
+                rows[3, 0] = number
+            return rows
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"handsim.datasets.{format}.column_rows", changed)
+            datasets.write(format, path, rollouts)
+    with pytest.raises(FormatError, match="not what was recorded|do not continue|holds 1 episodes"):
+        datasets.verify(format, path)
+
+
 def test_names_of_formats(tmp_path):
     with pytest.raises(
         UnknownNameError, match=r"'rlds'. Available: lerobot, minari, robomimic, zarr"
@@ -305,7 +340,8 @@ def test_names_of_formats(tmp_path):
 
 @pytest.mark.parametrize(("name", "package"), [("lerobot", "pyarrow"), ("minari", "minari")])
 def test_an_absent_package_is_named(tmp_path, monkeypatch, name, package):
-    monkeypatch.delitem(sys.modules, f"handsim.datasets.{name}", raising=False)
+    for module in (name, "parquet"):
+        monkeypatch.delitem(sys.modules, f"handsim.datasets.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"'{package}'.*pip install 'handsim\[{name}\]'"):
         datasets.write(name, tmp_path / "toy-v0", [planted()])

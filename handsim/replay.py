@@ -156,6 +156,7 @@ def _metadata(env: gymnasium.Env, track: TrackEnv, seed: int | None) -> dict[str
         "control_rate": track.control_rate,
         "timestep": track.scene.model.opt.timestep,
         "seed": seed,
+        "randomization": track.drawn,
         "fingers": list(track.hand.fingers),
         "actuator_names": list(track.hand.actuator_names),
         "versions": {"handsim": _own_version(), "mujoco": mujoco.__version__},

@@ -95,6 +95,7 @@ class Scene:
         mujoco.mj_resetData(self.model, data)
         data.qpos[self.qpos_ids] = qpos
         data.ctrl[self.ctrl_ids] = self.hand.ctrl_from_qpos(qpos)
+        self._hold(data)
         self.wrist.place(data, wrist)
         if self.wrist.kind != "fixed":
             data.userdata[:_COORDINATES] = self.wrist.coordinates(wrist[None])[0]
@@ -102,6 +103,18 @@ class Scene:
             data.qpos[self.object_qpos] = object_pose
         mujoco.mj_forward(self.model, data)
         self.update(data)
+
+    @property
+    def longest_latency(self) -> float:
+        """Up to what ``actuator_delay`` may be set for the hand's actuators [s]."""
+        samples = self.model.actuator_history[self.ctrl_ids, 0]
+        return max(0, int(samples.min()) - 1) * self.model.opt.timestep
+
+    def _hold(self, data: mujoco.MjData) -> None:
+        """Make actuators that act late believe that their targets have always been these."""
+        for actuator in self.ctrl_ids[self.model.actuator_history[self.ctrl_ids, 0] > 0]:
+            samples = np.full(self.model.actuator_history[actuator, 0], data.ctrl[actuator])
+            mujoco.mj_initCtrlHistory(self.model, data, actuator, None, samples)
 
     def show_goal(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Move the goal's image to `pose`."""
@@ -182,6 +195,7 @@ def build_scene(
     margin: float = 1.1,
     marked: bool = False,
     notes: int = 0,
+    longest_latency: float = 0.0,
 ) -> Scene:
     """A world with `hand` in it, perhaps an object, lights and the cameras `CAMERAS`.
 
@@ -207,6 +221,8 @@ def build_scene(
         marked: whether knobs on the object and its image, red, green and blue, show where their
             axes x, y and z point; they have no mass and touch nothing.
         notes: how many numbers of its own a task keeps in the state.
+        longest_latency: up to what the model's ``actuator_delay`` may be set for the hand's
+            actuators [s]; it is 0 at first.
 
     Raises:
         UnknownNameError: there is no such kind of wrist.
@@ -225,6 +241,7 @@ def build_scene(
     set_look(spec)
     body = add_wrist(spec, wrist, palm, hand)
     _attach(spec, body, hand, self_collision)
+    _allow_latency(spec, hand, int(np.ceil(longest_latency / timestep)))
     _add_touch(spec, hand)
     add_cameras(body, hand.side, *bounding_sphere(hand), margin, table is not None)
     if table is not None:
@@ -296,6 +313,12 @@ def _attach(
     spec.attach(child, frame=wrist.add_frame(pos=mount[:3], quat=mount[3:]), prefix="")
 
 
+def _allow_latency(spec: mujoco.MjSpec, hand: RobotHand, steps: int) -> None:
+    """Let the hand's actuators remember their targets for so many physics steps."""
+    for name in hand.actuator_names:
+        spec.actuator(name).nsample = steps + 1 if steps else 0
+
+
 def _set_grasp_contact(geom: mujoco.MjsGeom) -> None:
     geom.condim = 4
     geom.friction = [1.0, 0.005, 1e-4]
@@ -324,6 +347,8 @@ def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float, marked:
         _set_grasp_contact(geom)
         geom.friction[0] = object.friction
     goal = spec.worldbody.add_body(name=GOAL, mocap=True, pos=[0, 0, height])
+    # MuJoCo would put the centre of a body without mass elsewhere than in the body.
+    goal.explicitinertial, goal.mass, goal.ipos = True, 0.0, [0, 0, 0]
     for geom in object.add_geoms(spec, goal):
         geom.contype = geom.conaffinity = 0
         geom.mass, geom.group = 0.0, GOAL_GROUP

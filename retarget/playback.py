@@ -12,6 +12,7 @@ from rich.progress import track
 import handsim.envs as envs
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
+from handsim.randomization import Randomization
 from handsim.render import write_video
 from handsim.replay import replay
 from handsim.rollout import Rollout
@@ -34,6 +35,7 @@ def play(
     wrist: Kind = "fixed",
     rate: float | None = None,
     seed: int = 0,
+    randomization: Randomization | None = None,
     cameras: Iterable[str] = (),
     size: tuple[int, int] = (640, 480),
 ) -> Rollout:
@@ -45,6 +47,7 @@ def play(
         wrist: "fixed", or "floating" to follow the person's wrist.
         rate: steps a second [Hz]; None for the solution's frames.
         seed: for the environment's reset.
+        randomization: what differs from seed to seed.
         cameras: whose pictures are recorded.
         size: of the pictures, width and height [px].
     """
@@ -60,6 +63,7 @@ def play(
         trajectory=trajectory,
         wrist=wrist,
         control_rate=rate,
+        randomization=randomization,
         width=size[0],
         height=size[1],
     )

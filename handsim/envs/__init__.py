@@ -4,6 +4,7 @@ from functools import partial
 
 import gymnasium
 
+from handsim.envs.dm_view import DmEnvironment, dm_environment
 from handsim.envs.hand_env import HandEnv
 from handsim.envs.reorient import ReorientEnv
 from handsim.envs.threaded import ThreadedVectorEnv, threaded
@@ -27,4 +28,13 @@ gymnasium.register(
     vector_entry_point="handsim.envs:track_vector",
 )
 
-__all__ = ["REORIENT", "TRACK", "HandEnv", "ReorientEnv", "ThreadedVectorEnv", "TrackEnv"]
+__all__ = [
+    "REORIENT",
+    "TRACK",
+    "DmEnvironment",
+    "HandEnv",
+    "ReorientEnv",
+    "ThreadedVectorEnv",
+    "TrackEnv",
+    "dm_environment",
+]

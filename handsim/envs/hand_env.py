@@ -1,7 +1,7 @@
 """HandEnv: what every environment with a hand in it shares."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -21,15 +21,18 @@ from handsim.control import (
 )
 from handsim.envs.step_parts import bounded, see_hand
 from handsim.errors import InputError, unknown
+from handsim.randomization import NOISE_KEY, Randomization, noisy
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
 from handsim.stage import CAMERAS
+from handsim.tip_targets import TipTargets
+from handsim.variation import Variation
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
 
 RENDER_MODES = ("rgb_array",)
-CONTROLS = ("joints", "delta")
+CONTROLS = ("joints", "delta", "tips")
 IMAGE = "image_"
 """What the name of an observed picture starts with; the camera's name follows."""
 
@@ -51,10 +54,11 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
     targets of the hand are set at once; those of the wrist move evenly over the control step.
 
     A subclass says how an episode begins, what it shows, how it is judged and when it is over. All
-    that the next step depends on is MuJoCo's state.
+    that the next step depends on is MuJoCo's state and, where episodes differ by domain
+    randomization, what this one has `drawn`.
 
     Attributes:
-        scene: the hand in its world.
+        scene: the hand in its world, with the object as it is in this episode.
         data: the state; read it, and write it through `set_state` only.
         control: how actions are read.
         control_rate: steps a second [Hz].
@@ -62,6 +66,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         frame: steps since the start of the episode.
         cameras: cameras whose pictures are part of the observation.
         seen: the hand as it was last observed, see `see_hand`.
+        randomization: what differs from episode to episode.
+        drawn: this episode's values of it, by name.
         settings: the arguments that make an environment like this one, as JSON can hold them.
     """
 
@@ -80,6 +86,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         camera: str = "front",
         width: int = 640,
         height: int = 480,
+        randomization: Randomization | Mapping[str, Any] | None = None,
     ):
         """Set up spaces and state.
 
@@ -88,15 +95,19 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             control_rate: steps a second [Hz].
             substeps: physics steps in one step.
             control: one of `CONTROLS`. "joints": an action is the targets, its ends the ends of
-                their ranges. "delta": an action moves the targets.
+                their ranges. "delta": an action moves the targets. "tips": an action places the
+                fingertips in the palm frame.
             wrist_range: ends of the wrist's coordinates where they are part of the action.
             cameras: which of the scene's cameras to observe.
             render_mode: "rgb_array" or None.
             camera: what `render` shows.
             width, height: size of all pictures in pixels.
+            randomization: what differs from episode to episode, see `Randomization`; a latency
+                wants a scene built with that `longest_latency`.
 
         Raises:
             UnknownNameError: there is no such control, render mode or camera.
+            InputError: the scene has not what is to differ.
         """
         if render_mode not in (None, *RENDER_MODES):
             raise unknown("render mode", render_mode, RENDER_MODES)
@@ -110,6 +121,10 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.render_mode, self.camera, self.width, self.height = render_mode, camera, width, height
         self.cameras = tuple(cameras)
         self.settings: dict[str, Any] = {}
+        self.randomization = Randomization.of(randomization)
+        self.randomization.require_fit(scene)
+        self._variation = Variation(scene)
+        self.drawn: dict[str, float] = {}
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
         self._renderer: Renderer | None = None
@@ -122,12 +137,25 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Begin an episode. `options` is not used."""
+        """Begin an episode.
+
+        Args:
+            seed: of all that is drawn at random, from now on.
+            options: under "randomization", the values of an earlier episode's
+                ``info["randomization"]``, which are then not drawn anew.
+
+        Returns:
+            Observation and info, the latter with the values drawn under "randomization".
+        """
         super().reset(seed=seed)
         self.frame = 0
+        self._vary((options or {}).get("randomization"))
         self._begin()
         observation = self.observe()
-        return observation, self._judge()[1]
+        info = self._judge()[1]
+        if self.drawn:
+            info["randomization"] = dict(self.drawn)
+        return observation, info
 
     def step(self, action: Float[np.ndarray, " a"]) -> tuple[Observation, float, bool, bool, Info]:
         """Hold the targets of `action`, clipped to [−1, 1], for one control step.
@@ -173,6 +201,9 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
     def set_state(self, state: Float[np.ndarray, " S"]) -> Observation:
         """Continue from what `get_state` returned, to the last bit; returns the observation.
 
+        What domain randomization has drawn stays: to continue another episode's state, `reset` to
+        its values first.
+
         Raises:
             InputError: `state` has the wrong shape.
         """
@@ -205,6 +236,9 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         observation.update(self._aims())
         for camera in self.cameras:
             observation[IMAGE + camera] = self.picture(camera)
+        if NOISE_KEY in self.drawn:
+            noise, key = self.randomization.noise, self.drawn[NOISE_KEY]
+            return noisy(observation, noise, key, self.frame)
         return observation
 
     def render(self) -> UInt8[np.ndarray, "height width 3"] | None:
@@ -251,6 +285,18 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """Whether nothing more can come of the episode."""
         return False
 
+    def _vary(self, values: Mapping[str, float] | None) -> None:
+        """Bring the world to an episode's values, drawn anew if there are none."""
+        if values is None:
+            values = self.randomization.draw(self.np_random)
+        if dict(values) == self.drawn:
+            return
+        if "size" in values and self._renderer is not None:
+            # It holds the meshes as they were.
+            self.close()
+        self.scene = self._variation.varied(values)
+        self.drawn = dict(values)
+
     def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
         """Simulate one control step under a command."""
         self.data.ctrl[self.scene.ctrl_ids] = command[-self.hand.nu :]
@@ -280,6 +326,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             speed = np.concatenate([[MAX_WRIST_SPEED] * 3, [MAX_WRIST_TURN] * 3, speed])
         if mode == "delta":
             return DeltaTargets(low, high, speed / self.control_rate)
+        if mode == "tips":
+            return TipTargets(low, high, self.hand)
         return JointTargets(low, high)
 
     def _spaces(self) -> dict[str, spaces.Space[Any]]:

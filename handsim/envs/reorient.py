@@ -1,6 +1,6 @@
 """ReorientEnv: turn an object that lies in the hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
 from handsim.objects import SceneObject, load_object
 from handsim.poses import matrices_from_poses
+from handsim.randomization import Randomization, longest_latency
 from handsim.scene import build_scene, timestep_at
 
 TURNS = ("yaw", "any")
@@ -80,6 +81,7 @@ class ReorientEnv(HandEnv):
         camera: str = "front",
         width: int = 640,
         height: int = 480,
+        randomization: Randomization | Mapping[str, Any] | None = None,
     ):
         """Build the scene and find how the object lies in the hand, which takes seconds.
 
@@ -93,7 +95,7 @@ class ReorientEnv(HandEnv):
                 one before; "any", all orientations.
             control_rate: steps a second [Hz].
             duration: of an episode [s].
-            control, cameras, render_mode, camera, width, height: see `HandEnv`.
+            control, cameras, render_mode, camera, width, height, randomization: see `HandEnv`.
 
         Raises:
             UnknownNameError: there is no such hand, object, wrist or turn.
@@ -110,7 +112,14 @@ class ReorientEnv(HandEnv):
             raise InputError(f"duration: {duration}, expected at least one step [s].")
         thing = load_object(object)
         scene = build_scene(
-            hand, wrist, UPTURNED, object=thing, timestep=timestep, marked=True, notes=2
+            hand,
+            wrist,
+            UPTURNED,
+            object=thing,
+            timestep=timestep,
+            marked=True,
+            notes=2,
+            longest_latency=longest_latency(randomization),
         )
         self.turn, self.steps = turn, round(duration * control_rate)
         super().__init__(
@@ -124,6 +133,7 @@ class ReorientEnv(HandEnv):
             camera,
             width,
             height,
+            randomization,
         )
         self._rest = cupped(scene)
         mujoco.mj_setState(scene.model, self.data, self._rest, _STATE)
@@ -139,6 +149,7 @@ class ReorientEnv(HandEnv):
             "control": control,
             "control_rate": control_rate,
             "duration": duration,
+            "randomization": self.randomization.as_dict(),
         }
 
     @property

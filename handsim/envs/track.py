@@ -1,8 +1,9 @@
 """TrackEnv: follow a joint trajectory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -17,6 +18,7 @@ from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
 from handsim.joint_trajectory import JointTrajectory
 from handsim.poses import IDENTITY_POSE, interpolate_poses
+from handsim.randomization import Randomization, longest_latency
 from handsim.scene import build_scene, timestep_at
 from handsim.wrist import WRIST_LAG
 
@@ -62,6 +64,7 @@ class TrackEnv(HandEnv):
         camera: str = "front",
         width: int = 640,
         height: int = 480,
+        randomization: Randomization | Mapping[str, Any] | None = None,
     ):
         """Build the scene.
 
@@ -75,7 +78,7 @@ class TrackEnv(HandEnv):
                 resampled to it unless it is regular at that rate already.
             ground: height of a ground plane [m], or None.
             self_collision: whether the hand's links collide with each other.
-            control, cameras, render_mode, camera, width, height: see `HandEnv`.
+            control, cameras, render_mode, camera, width, height, randomization: see `HandEnv`.
 
         Raises:
             InputError: the trajectory is for another hand or has fewer than two frames.
@@ -98,6 +101,7 @@ class TrackEnv(HandEnv):
             ground,
             timestep=timestep,
             self_collision=self_collision,
+            longest_latency=longest_latency(randomization),
         )
         self._moving = moving
         self._target_tips = hand.tips(self.reference.qpos)
@@ -113,6 +117,7 @@ class TrackEnv(HandEnv):
             camera,
             width,
             height,
+            randomization,
         )
         self._wrists = self._wrist_targets()
         self.settings = {
@@ -123,6 +128,7 @@ class TrackEnv(HandEnv):
             "control_rate": control_rate,
             "ground": ground,
             "self_collision": self_collision,
+            "randomization": self.randomization.as_dict(),
         }
 
     def _aims(self) -> Observation:

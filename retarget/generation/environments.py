@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from handsim.randomization import Randomization
 from handsim.rollout import Rollout
 from handsim.wrist import Kind
 from retarget.human.hand_trajectory import HandTrajectory
@@ -17,6 +18,7 @@ class Staging(NamedTuple):
         wrist: hold the wrist still, or let it follow the person's.
         rate: steps a second [Hz].
         seed: for the environment's reset.
+        randomization: what differs from seed to seed.
         cameras: whose pictures are recorded.
         size: of the pictures, width and height [px].
     """
@@ -24,6 +26,7 @@ class Staging(NamedTuple):
     wrist: Kind
     rate: float
     seed: int
+    randomization: Randomization
     cameras: tuple[str, ...]
     size: tuple[int, int]
 

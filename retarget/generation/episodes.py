@@ -83,7 +83,14 @@ def perform(episode: Episode, recipe: Recipe, solved: Solved) -> tuple[Rollout, 
     """
     motion, solution = warped(solved.motion, solved.solution, episode.variation)
     path = placed(solution.trajectory, episode.variation)
-    staging = Staging(recipe.wrist, recipe.rate, episode.seed, recipe.cameras, recipe.size)
+    staging = Staging(
+        wrist=recipe.wrist,
+        rate=recipe.rate,
+        seed=episode.seed,
+        randomization=recipe.randomization,
+        cameras=recipe.cameras,
+        size=recipe.size,
+    )
     rollout = ENVIRONMENTS[recipe.env](replace(solution, trajectory=path), motion, staging)
     _require_stable(rollout)
     told = {"task": task_of(episode, recipe), "episode": episode.id, "motion": episode.clip.name}

@@ -38,6 +38,7 @@ def _moments(rollout: Rollout) -> list[np.ndarray]:
     assert isinstance(scene, HandEnv)
     try:
         shown = []
+        scene.reset(seed=rollout.metadata["seed"])
         for frame in np.linspace(0, len(rollout), _FRAMES).astype(int):
             scene.set_state(rollout.states[frame])
             shown.append(scene.picture("front"))

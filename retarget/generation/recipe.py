@@ -1,11 +1,12 @@
 """Recipe: everything a generated dataset depends on, besides its motions."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handsim.datasets import FORMATS
 from handsim.errors import InputError, unknown
 from handsim.hands.catalog import load_hand
+from handsim.randomization import Randomization
 from handsim.stage import CAMERAS
 from handsim.wrist import WRISTS, Kind
 from retarget.generation.environments import ENVIRONMENTS
@@ -73,6 +74,7 @@ class Recipe:
         mirror: whether half of the variants are of the other side.
         shift: how far a variant's wrist path may be moved along each axis [m].
         turn: how far it may be turned about the vertical [rad].
+        randomization: what else differs from episode to episode: physics, light, cameras, noise.
         cameras: whose pictures are recorded.
         size: of the pictures, width and height [px].
         keep: what scores must be for an episode to be kept.
@@ -98,6 +100,7 @@ class Recipe:
     mirror: bool = False
     shift: float = 0.0
     turn: float = 0.0
+    randomization: Randomization = field(default_factory=Randomization)
     cameras: tuple[str, ...] = ()
     size: tuple[int, int] = (224, 224)
     keep: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from rich.progress import track
 from handsim import datasets
 from handsim.errors import FormatError, HandsimError, MissingFileError
 from handsim.files import sha256, whole
+from handsim.randomization import Randomization
 from retarget.generation.clips import Clip
 from retarget.generation.episodes import digest
 from retarget.generation.plan import list_episodes
@@ -115,6 +116,7 @@ def read_recipe(path: Path) -> tuple[Recipe, list[Clip]]:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in told["recipe"].items()
         }
+        values["randomization"] = Randomization.of(values["randomization"])
         return Recipe(**values), [
             Clip(Path(motion["name"]), **motion) for motion in told["motions"]
         ]

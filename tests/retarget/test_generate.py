@@ -17,6 +17,7 @@ import pytest
 
 import handsim
 from handsim.errors import InputError, MissingExtraError, MissingFileError, OutputError
+from handsim.randomization import Randomization
 from handsim.resimulation import read_episode, resimulate
 from retarget import cli, generation
 from retarget.demo import SAMPLE
@@ -232,6 +233,17 @@ def test_episodes_below_a_threshold_are_rejected_and_scored(motions, tmp_path, h
     assert all("expected tip_error_mm < 0.001" in line["reason"] for line in lines)
     assert all(line["scores"]["tip_error_mm"] > 0.001 for line in lines)
     assert generation.verify(tmp_path / "out") == []
+
+
+def test_a_randomized_world_is_recorded_and_made_again(motions, tmp_path, here):
+    world = Randomization(gains=(0.7, 1.3), latency=(0.0, 0.01), noise={"qvel": 0.1})
+    recipe = replace(RECIPE, randomization=world)
+    generate([motions / "a.npz"], recipe, tmp_path / "out")
+    assert generation.verify(tmp_path / "out") == []
+    rollouts = handsim.datasets.read("robomimic", tmp_path / "out/robomimic/dex3_right.hdf5")
+    drawn = [rollout.metadata["randomization"]["gains"] for rollout in rollouts]
+    assert len(set(drawn)) == 2
+    assert all(resimulate(rollout).same for rollout in rollouts)
 
 
 def test_an_undefined_score_rejects_nothing():

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,38 +12,25 @@ from handsim.datasets import pack
 from handsim.errors import HandsimError, InputError, MissingExtraError
 from handsim.files import one_line
 from handsim.hands.catalog import load_hand
-from handsim.hands.robot_hand import RobotHand
-from handsim.rollout import Rollout
-from retarget.generation.environments import ENVIRONMENTS, TASKS, Staging
+from handsim.rollout import TASK, Rollout
+from retarget.generation.environments import ENVIRONMENTS
 from retarget.generation.pictures import write_strip
 from retarget.generation.plan import Episode, versions
 from retarget.generation.recipe import Recipe
 from retarget.generation.results import DISK_FULL, Record, Results, write_record
-from retarget.generation.variation import placed, warped
 from retarget.human.filters import clean
 from retarget.human.hand_trajectory import HandTrajectory, Stream
 from retarget.human.mirrored import mirrored
 from retarget.human.sources import load
-from retarget.retargeter import Retargeter
-from retarget.scoring import score
-from retarget.solution import Solution
 
 KEPT, REJECTED, FAILED = "kept", "rejected", "failed"
 
 T = TypeVar("T")
 
 
-class Solved(NamedTuple):
-    """A motion and what the hand makes of it; shared by the variants."""
-
-    hand: RobotHand
-    motion: HandTrajectory
-    solution: Solution
-
-
-def solve(episode: Episode, recipe: Recipe) -> Solved:
+def solve(episode: Episode, recipe: Recipe) -> Any:
     """Load, clean and retarget an episode's motion: all before what its variant changes."""
-    return retargeted(episode, recipe, prepared(episode, recipe))
+    return solved(episode, recipe, prepared(episode, recipe))
 
 
 def prepared(episode: Episode, recipe: Recipe) -> HandTrajectory:
@@ -58,10 +45,14 @@ def prepared(episode: Episode, recipe: Recipe) -> HandTrajectory:
     return replace(motion, streams=streams)
 
 
-def retargeted(episode: Episode, recipe: Recipe, motion: HandTrajectory) -> Solved:
-    """What an episode's hand makes of a motion."""
-    hand = load_hand(episode.hand, motion.side)
-    return Solved(hand, motion, Retargeter(hand, recipe.method).retarget(motion))
+def solved(episode: Episode, recipe: Recipe, motion: HandTrajectory) -> Any:
+    """What an episode's hand makes of a motion, as its environment has it."""
+    hand = _hand(episode.hand, motion.side)
+    return ENVIRONMENTS[recipe.env].solve(hand, motion, recipe)
+
+
+_hand = cache(load_hand)
+"""What retargeting finds out about a hand takes seconds, and stays with it."""
 
 
 def _mano_streams(motion: HandTrajectory) -> dict[str, Stream]:
@@ -75,27 +66,17 @@ def _mano_streams(motion: HandTrajectory) -> dict[str, Stream]:
     }
 
 
-def perform(episode: Episode, recipe: Recipe, solved: Solved) -> tuple[Rollout, dict[str, float]]:
+def perform(episode: Episode, recipe: Recipe, solution: Any) -> tuple[Rollout, dict[str, float]]:
     """The episode's rollout, and its scores.
 
     Raises:
         InputError: the simulation became unstable.
     """
-    motion, solution = warped(solved.motion, solved.solution, episode.variation)
-    path = placed(solution.trajectory, episode.variation)
-    staging = Staging(
-        wrist=recipe.wrist,
-        rate=recipe.rate,
-        seed=episode.seed,
-        randomization=recipe.randomization,
-        cameras=recipe.cameras,
-        size=recipe.size,
-    )
-    rollout = ENVIRONMENTS[recipe.env](replace(solution, trajectory=path), motion, staging)
+    environment = ENVIRONMENTS[recipe.env]
+    rollout, scores = environment.perform(solution, episode.variation, episode.seed, recipe)
     _require_stable(rollout)
-    told = {"task": task_of(episode, recipe), "episode": episode.id, "motion": episode.clip.name}
-    rollout = replace(rollout, metadata={**rollout.metadata, **told})
-    return rollout, score(motion, solution, rollout, solved.hand)
+    told = {TASK: task_of(episode, recipe), "episode": episode.id, "motion": episode.clip.name}
+    return replace(rollout, metadata={**rollout.metadata, **told}), scores
 
 
 def _require_stable(rollout: Rollout) -> None:
@@ -106,7 +87,7 @@ def _require_stable(rollout: Rollout) -> None:
 
 def task_of(episode: Episode, recipe: Recipe) -> str:
     """What is done in an episode, in words."""
-    return recipe.task or f"{TASKS[recipe.env]} {episode.clip.name.replace('_', ' ')}"
+    return recipe.task or f"{ENVIRONMENTS[recipe.env].task} {episode.clip.name.replace('_', ' ')}"
 
 
 def work(job: Sequence[Episode], recipe: Recipe, results: Results) -> Iterator[str]:
@@ -132,13 +113,11 @@ def work(job: Sequence[Episode], recipe: Recipe, results: Results) -> Iterator[s
         yield episode.id
 
 
-def _attempt(
-    episode: Episode, recipe: Recipe, solved: Solved | str
-) -> tuple[Record, Rollout | None]:
+def _attempt(episode: Episode, recipe: Recipe, solution: Any) -> tuple[Record, Rollout | None]:
     """The record of an episode, and its rollout unless it failed."""
-    if isinstance(solved, str):
-        return record_of(episode, FAILED, solved), None
-    made = _guarded(lambda: perform(episode, recipe, solved))
+    if isinstance(solution, str):
+        return record_of(episode, FAILED, solution), None
+    made = _guarded(lambda: perform(episode, recipe, solution))
     if isinstance(made, str):
         return record_of(episode, FAILED, made), None
     rollout, scores = made

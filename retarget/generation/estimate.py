@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handsim.datasets import pack
-from retarget.generation.episodes import perform, prepared, retargeted
+from retarget.generation.episodes import perform, prepared, solved
 from retarget.generation.plan import Episode, Plan, jobs_of
 from retarget.human.hand_trajectory import HandTrajectory
 
@@ -98,7 +98,7 @@ def _bytes(episode: Episode, plan: Plan) -> _Size:
 
 def _trial(episode: Episode, plan: Plan, motion: HandTrajectory) -> tuple[int, int]:
     """Steps and bytes of a short episode."""
-    rollout, _ = perform(episode, plan.recipe, retargeted(episode, plan.recipe, motion))
+    rollout, _ = perform(episode, plan.recipe, solved(episode, plan.recipe, motion))
     with tempfile.TemporaryDirectory() as folder:
         for format in plan.recipe.format:
             pack(format, rollout, Path(folder) / format)

@@ -9,11 +9,12 @@ from handsim.hands.catalog import load_hand
 from handsim.randomization import Randomization
 from handsim.stage import CAMERAS
 from handsim.wrist import WRISTS, Kind
-from retarget.generation.environments import ENVIRONMENTS
 from retarget.human.keypoints import Side
 from retarget.metrics import METRICS
 from retarget.references import DEFAULT, METHODS
 
+NAMES = ("track",)
+"""Of the environments."""
 _LISTS = ("hands", "format", "cameras")
 """Lists of names, which may also be given with commas."""
 _THRESHOLD = re.compile(r"\s*(\w+)\s*([<>])\s*([-+.\deE]+)\s*")
@@ -59,7 +60,7 @@ class Recipe:
 
     Attributes:
         hands: names of the catalogue, or model files.
-        env: what the hands do, one of `ENVIRONMENTS`.
+        env: what the hands do, one of `NAMES`.
         format: of the datasets, one or several of `handsim.datasets.FORMATS`.
         method: what the retargeting matches.
         side: which hand of the files; None takes every hand that is in them.
@@ -129,7 +130,7 @@ class Recipe:
 
     def _require_names(self) -> None:
         for kind, names, choices in (
-            ("environment", (self.env,), ENVIRONMENTS),
+            ("environment", (self.env,), NAMES),
             ("dataset format", self.format, FORMATS),
             ("method", (self.method,), METHODS),
             ("wrist", (self.wrist,), WRISTS),

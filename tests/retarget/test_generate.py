@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 import handsim
 from handsim.errors import InputError, MissingExtraError, MissingFileError, OutputError
@@ -24,7 +25,7 @@ from retarget.demo import SAMPLE
 from retarget.generation import Recipe, assembly, episodes, generate, plan, ray_cluster, run_folder
 from retarget.generation.environments import ENVIRONMENTS
 from retarget.generation.processes import Done
-from retarget.human.hand_trajectory import HandTrajectory
+from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Stream
 
 RAY_PYTHON = os.environ.get("HANDSIM_RAY_PYTHON") or (sys.executable if find_spec("ray") else None)
 """An interpreter that has Ray beside what we need."""
@@ -104,6 +105,38 @@ def test_an_episode_carries_the_person_and_the_task(undisturbed):
     rollout = read_episode(undisturbed / "robomimic" / "dex3_right.hdf5", 0)
     assert rollout.annotations["human_keypoints"].shape == (20, 21, 3)
     assert rollout.task == "follow the hand motion a"
+
+
+def test_mano_and_streams_come_along_and_mano_is_mirrored(motions, tmp_path, here):
+    person = HandTrajectory.load(motions / "a.npz")
+    turns = Rotation.random(20 * 16, random_state=np.random.default_rng(0)).as_matrix()
+    turns = turns.reshape(20, 16, 3, 3)
+    mano = ManoParameters(np.ones((20, 10)), turns[:, 0], turns[:, 1:], np.ones((20, 3)))
+    glove = Stream(person.times[::2], np.arange(10.0)[:, None] * [1, 10], "force [N]")
+    replace(person, mano=mano, streams={"tactile": glove}).save(tmp_path / "rich.npz")
+    recipe = replace(RECIPE, variants=8, time_warp=0.0, mirror=True)
+    generate([tmp_path / "rich.npz"], recipe, tmp_path / "out")
+    plain = read_episode(tmp_path / "out/robomimic/dex3_right.hdf5", 0)
+    np.testing.assert_allclose(plain.annotations["mano_hand_pose"], turns[:, 1:], atol=1e-12)
+    assert plain.annotations["tactile"][:4].tolist() == [[0, 0], [0, 0], [1, 10], [1, 10]]
+    assert plain.metadata["streams"]["tactile"] == "force [N]"
+    image = read_episode(tmp_path / "out/robomimic/dex3_left.hdf5", 0)
+    assert image.side == "left"
+    assert "tactile" not in image.annotations
+    np.testing.assert_allclose(
+        image.annotations["mano_transl"], plain.annotations["mano_transl"] * [-1, 1, 1]
+    )
+
+
+def test_pictures_have_the_size_asked_for(motions, tmp_path, here, opengl):
+    recipe = replace(RECIPE, variants=1, cameras=("front", "wrist"), size=(48, 32))
+    generate([motions / "c.npz"], recipe, tmp_path / "out")
+    frames = read_episode(tmp_path / "out/robomimic/dex3_right.hdf5", 0).frames
+    assert {name: array.shape for name, array in frames.items()} == {
+        "front": (15, 32, 48, 3),
+        "wrist": (15, 32, 48, 3),
+    }
+    assert frames["front"].std() > 5
 
 
 def test_the_card_counts_names_licences_and_shows(undisturbed, can_render):
@@ -209,14 +242,14 @@ def test_two_runs_do_not_work_in_one_folder(motions, tmp_path, here):
 def test_a_simulation_that_becomes_unstable_fails_and_says_when(
     motions, tmp_path, here, monkeypatch
 ):
-    def unstable(solution, motion, staging):
-        rollout = track(solution, motion, staging)
+    def unstable(*arguments):
+        rollout, scores = perform(*arguments)
         states = rollout.states.copy()
         states[-1] = np.nan
-        return replace(rollout, states=states) if len(rollout) == 19 else rollout
+        return replace(rollout, states=states) if len(rollout) == 19 else rollout, scores
 
-    track = ENVIRONMENTS["track"]
-    monkeypatch.setitem(ENVIRONMENTS, "track", unstable)
+    perform = ENVIRONMENTS["track"].perform
+    monkeypatch.setattr(ENVIRONMENTS["track"], "perform", unstable)
     made = generate([motions], replace(RECIPE, variants=1), tmp_path / "out")
     first, _, third = manifest(tmp_path / "out")
     assert first["reason"] == "The simulation became unstable in step 18."
@@ -267,10 +300,10 @@ def test_a_motion_that_needs_what_is_missing_fails_alone(motions, tmp_path, here
 
 
 def test_what_every_episode_lacks_ends_the_run(motions, tmp_path, here, monkeypatch):
-    def missing(solution, motion, staging):
+    def missing(*arguments):
         raise MissingExtraError("nothing renders here")
 
-    monkeypatch.setitem(ENVIRONMENTS, "track", missing)
+    monkeypatch.setattr(ENVIRONMENTS["track"], "perform", missing)
     with pytest.raises(MissingExtraError, match="nothing renders here"):
         generate([motions], RECIPE, tmp_path / "out")
 

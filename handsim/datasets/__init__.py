@@ -42,7 +42,7 @@ def pack(format: str, rollout: Rollout, folder: str | Path) -> None:
         InputError: the format cannot hold the rollout.
         OutputError: `folder` cannot be written, or is there and is no pack.
     """
-    module = _module(format)
+    module = module_of(format)
     if not len(rollout):
         raise InputError("rollout: an episode of no steps, expected at least one.")
     with _writing(folder), replacing_folder(folder, CARD) as temporary:
@@ -67,7 +67,7 @@ def assemble(format: str, path: str | Path, packs: Sequence[str | Path]) -> None
         InputError: the episodes do not go together.
         OutputError: `path` cannot be written.
     """
-    module = _module(format)
+    module = module_of(format)
     checked = Packs(format, [Path(folder) for folder in packs])
     with _writing(path):
         module.assemble(Path(path), checked)
@@ -87,7 +87,7 @@ def write(format: str, path: str | Path, rollouts: Iterable[Rollout]) -> None:
         InputError: the rollouts do not go together, or the format cannot hold them.
         OutputError: `path` cannot be written.
     """
-    _module(format)
+    module_of(format)
     with _writing(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=f".{Path(path).name}-") as packs:
@@ -112,7 +112,7 @@ def read(format: str, path: str | Path) -> list[Rollout]:
 
 def episodes(format: str, path: str | Path) -> Iterator[Rollout]:
     """Read the rollouts of a dataset one at a time; see `read`."""
-    return _module(format).episodes(Path(path))
+    return module_of(format).episodes(Path(path))
 
 
 def recognised(path: str | Path) -> str:
@@ -144,10 +144,16 @@ def verify(format: str, path: str | Path) -> int:
         FormatError: something is damaged, absent, or not what was recorded.
         UnknownNameError, MissingExtraError, MissingFileError: as `read`.
     """
-    return _module(format).verify(Path(path))
+    return module_of(format).verify(Path(path))
 
 
-def _module(format: str) -> ModuleType:
+def module_of(format: str) -> ModuleType:
+    """The module of a format.
+
+    Raises:
+        UnknownNameError: there is no such format.
+        MissingExtraError: it needs packages that are not installed.
+    """
     if format not in FORMATS:
         raise unknown("dataset format", format, FORMATS)
     try:

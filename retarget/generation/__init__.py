@@ -13,6 +13,8 @@ from functools import partial
 from os import cpu_count
 from pathlib import Path
 
+from handsim.datasets import module_of
+from handsim.opengl import context_class
 from retarget.generation.assembly import finish
 from retarget.generation.episodes import FAILED, record_of, work
 from retarget.generation.estimate import Estimate, estimate
@@ -74,6 +76,7 @@ def generate(
         MissingExtraError: a format, a camera or Ray needs what is not installed.
         OutputError: `out` cannot be written.
     """
+    require_installed(recipe)
     plan = make_plan(recipe, motions, progress)
     with opened(out, plan.text()) as folder:
         if folder.finished:
@@ -82,6 +85,18 @@ def generate(
         _work(plan, folder.results, workers or cpu_count() or 1, ray, progress)
         finish(folder, plan, progress)
         return generated(folder, recipe)
+
+
+def require_installed(recipe: Recipe) -> None:
+    """Make sure, before hours of work, that formats can be written and cameras can see.
+
+    Raises:
+        MissingExtraError: something is not installed.
+    """
+    for format in recipe.format:
+        module_of(format)
+    if recipe.cameras:
+        context_class()
 
 
 def generated(folder: RunFolder, recipe: Recipe) -> Generated:

@@ -10,11 +10,11 @@ from retarget.generation.episodes import perform, prepared, solved
 from retarget.generation.plan import Episode, Plan, jobs_of
 from retarget.human.hand_trajectory import HandTrajectory
 
-SPEED = 40.0
+SPEED = 60.0
 """Seconds of state-only motion that one process makes in a second, without solving anew."""
-SOLVING = 25.0
+SOLVING = 20.0
 """Seconds of motion that one process retargets in a second."""
-PICTURE = 0.012
+PICTURE = 0.013
 """Time to render and encode one picture of 224 × 224 pixels [s]."""
 _TRIAL = (30, 60)
 """Frames of the two trials."""

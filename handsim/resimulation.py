@@ -10,8 +10,8 @@ import numpy as np
 
 from handsim.datasets import episodes, recognised
 from handsim.errors import InputError
-from handsim.replay import perform
-from handsim.rollout import REFERENCE_QPOS, Rollout
+from handsim.replay import arguments, perform
+from handsim.rollout import Rollout
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ def read_episode(path: str | Path, index: int, format: str | None = None) -> Rol
     return rollout
 
 
-def remake(rollout: Rollout, **arguments: object) -> gymnasium.Env:
+def remake(rollout: Rollout, **options: object) -> gymnasium.Env:
     """The environment an episode was recorded in, made anew from what the episode says.
 
     Args:
         rollout: the episode.
-        arguments: of the environment, besides those recorded: its view, for instance.
+        options: of the environment, besides those recorded: its view, for instance.
 
     Raises:
         InputError: the episode does not name its environment.
@@ -80,8 +80,7 @@ def remake(rollout: Rollout, **arguments: object) -> gymnasium.Env:
     name = rollout.metadata.get("env_id")
     if not name:
         raise InputError("The episode does not name its environment (metadata 'env_id').")
-    tracked = {"trajectory": rollout.reference()} if REFERENCE_QPOS in rollout.annotations else {}
-    known = {**rollout.metadata["env_kwargs"], **tracked, **arguments}
+    known = {**arguments(rollout), **options}
     return gymnasium.make(name, disable_env_checker=True, **known)
 
 

@@ -11,6 +11,7 @@ from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load, load_hands
 from retarget.pace import CALM, Pace
+from retarget.playback import tip_targets
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
@@ -42,4 +43,5 @@ __all__ = [
     "load_dex_config",
     "load_hands",
     "score",
+    "tip_targets",
 ]

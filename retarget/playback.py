@@ -17,6 +17,7 @@ from handsim.render import write_video
 from handsim.replay import replay
 from handsim.rollout import Rollout
 from handsim.wrist import Kind
+from retarget.calibration import Calibration
 from retarget.film import Film
 from retarget.human.hand_trajectory import HandTrajectory
 from retarget.retargeter import Solution
@@ -89,6 +90,28 @@ def with_person(rollout: Rollout, motion: HandTrajectory) -> Rollout:
         annotations={**held, **rollout.annotations, KEYPOINTS: keypoints_at(motion, times)},
         metadata={**rollout.metadata, STREAMS: {name: numeric[name].meaning for name in held}},
     )
+
+
+def tip_targets(motion: HandTrajectory, calibration: Calibration) -> Float[np.ndarray, "T F 3"]:
+    """Where a robot's fingertips should be at a motion's frames, in its palm frame [m].
+
+    It is what ``handsim/Track-v0`` takes as `tips`, next to a solution's trajectory. Frames in
+    which no hand is seen are interpolated.
+
+    Args:
+        motion: the person.
+        calibration: of this person and the robot, as a `Solution` has it.
+
+    Raises:
+        InputError: the calibration is of the other side or of another tracker's fingertips.
+    """
+    calibration.require_tips(motion.source)
+    if motion.side != calibration.side:
+        raise InputError(
+            f"The motion is of a {motion.side} hand, the calibration of a {calibration.side} one; "
+            "expected the same side."
+        )
+    return calibration.tip_targets(keypoints_at(motion, motion.times))
 
 
 def keypoints_at(

@@ -65,6 +65,7 @@ def pack(rollout: Rollout, folder: Path) -> None:
     flat = [array.reshape(len(array), -1).astype(np.float64) for array in rows.values()]
     np.save(files.statistics, statistics.of_columns(np.concatenate(flat, axis=1)))
     for name, pictures in pictures_of(rollout).items():
+        files.video(name).parent.mkdir(exist_ok=True)
         encode(files.video(name), pictures[:-1])
         seen, count = statistics.of_pictures(pictures[:-1])
         np.savez(files.picture_statistics(name), statistics=seen, count=count)

@@ -46,6 +46,7 @@ from handsim.datasets.demos import (
     write_array,
     write_header,
 )
+from handsim.datasets.hdf5_writer import new_hdf5
 from handsim.datasets.packs import Card, Column, Packs, dataset_card, dataset_folder
 from handsim.errors import FormatError, InputError, OutputError
 from handsim.files import whole
@@ -71,7 +72,7 @@ def pack(rollout: Rollout, folder: Path) -> None:
     """
     if _OURS in rollout.info:
         raise InputError(f"info: the name {_OURS!r} is taken, expected another.")
-    with h5py.File(folder / _PACKED, "w") as file:
+    with new_hdf5(folder / _PACKED) as (file, _):
         episode = file.create_group(_EPISODE)
         write_header(episode, rollout)
         episode.attrs["total_steps"] = len(rollout)
@@ -99,11 +100,12 @@ def assemble(path: Path, packs: Packs) -> None:
     name = dataset_id(path)
     with dataset_folder(path, packs) as root:
         (root / "data").mkdir()
-        with h5py.File(root / _DATA, "w") as file:
+        with new_hdf5(root / _DATA) as (file, require_written):
             for index, (folder, _) in enumerate(packs):
                 with h5py.File(folder / _PACKED, "r") as packed:
                     packed.copy(_EPISODE, file, name=f"episode_{index}")
                 file[f"episode_{index}"].attrs["id"] = index
+                require_written()
         size = round((root / _DATA).stat().st_size / 1e6, 1)
         metadata = {
             "dataset_id": name,

@@ -141,6 +141,9 @@ def read_card(folder: str | Path, format: str) -> Card:
         for names in ("joint_names", "actuator_names"):
             content[names] = tuple(content[names])
         content["action"] = _from_json(content["action"])
+        every = [name for group in content["columns"].values() for name in group]
+        if any("/" in name for name in every):
+            raise FormatError(f"{path} has names with '/', which lead elsewhere.")
         content["columns"] = {
             group: {name: _from_json(column) for name, column in content["columns"][group].items()}
             for group in (*ALIKE, *OPTIONAL)

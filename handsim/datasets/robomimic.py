@@ -28,6 +28,7 @@ import h5py
 import numpy as np
 
 from handsim.datasets.demos import observed, read_arrays, read_rollout, write_array, write_header
+from handsim.datasets.hdf5_writer import new_hdf5
 from handsim.datasets.packs import Card, Packs
 from handsim.errors import FormatError, OutputError
 from handsim.files import replacing, whole
@@ -47,7 +48,7 @@ def pack(rollout: Rollout, folder: Path) -> None:
     Raises:
         InputError: an observation has the name of a camera's pictures.
     """
-    with h5py.File(folder / _PACKED, "w") as file:
+    with new_hdf5(folder / _PACKED) as (file, _):
         _write_demo(file.create_group(_DEMO), rollout)
 
 
@@ -59,7 +60,7 @@ def assemble(path: Path, packs: Packs) -> None:
     """
     if path.suffix.lower() not in (".hdf5", ".h5"):
         raise OutputError(f"Cannot write {path}: expected a name that ends in .hdf5 or .h5.")
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, new_hdf5(temporary) as (file, require_written):
         data = file.create_group("data")
         data.attrs["total"] = packs.common.steps
         data.attrs["env_args"] = json.dumps(_env_args(packs.common), sort_keys=True)
@@ -67,6 +68,7 @@ def assemble(path: Path, packs: Packs) -> None:
         for name, (folder, _) in zip(names, packs, strict=True):
             with h5py.File(folder / _PACKED, "r") as packed:
                 packed.copy(_DEMO, data, name=name)
+            require_written()
         file.create_dataset("mask/train", data=np.array(names, dtype="S"))
 
 

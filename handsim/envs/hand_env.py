@@ -21,12 +21,15 @@ from handsim.control import (
 )
 from handsim.envs.step_parts import bounded, see_hand
 from handsim.errors import InputError, unknown
+from handsim.joint_trajectory import JointTrajectory, conformed
+from handsim.poses import interpolate_poses
 from handsim.randomization import NOISE_KEY, Randomization, noisy
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
 from handsim.stage import CAMERAS
 from handsim.tip_targets import TipTargets
 from handsim.variation import Variation
+from handsim.wrist import WRIST_LAG
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
@@ -64,6 +67,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         control_rate: steps a second [Hz].
         substeps: physics steps in one step.
         frame: steps since the start of the episode.
+        steps: of an episode.
         cameras: cameras whose pictures are part of the observation.
         seen: the hand as it was last observed, see `see_hand`.
         randomization: what differs from episode to episode.
@@ -73,6 +77,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     # Gymnasium reads the class's before an environment is made.
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES)}  # noqa: RUF012
+    steps: int
 
     def __init__(
         self,
@@ -191,6 +196,32 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             action[:] = np.clip(self.control.action(command, current), -1.0, 1.0)
             current = self.control.command(action, current)
         return actions
+
+    def commands(self, trajectory: JointTrajectory | None = None) -> Float[np.ndarray, "N n"]:
+        """Targets, one a step, that make the hand follow a trajectory from the start of an episode.
+
+        Each leads to the frame that its step ends in; the wrist's run ahead by `WRIST_LAG`.
+
+        Args:
+            trajectory: what to follow; by default what the episode is about, where it says.
+
+        Raises:
+            InputError: the trajectory is for another hand; or none is given and none is known.
+        """
+        if trajectory is None:
+            raise InputError(f"A {type(self).__name__} follows no trajectory, expected one.")
+        trajectory = conformed(trajectory, self.hand, self.control_rate)
+        ctrl = self.hand.ctrl_from_qpos(trajectory.qpos[1:])
+        if not self.commands_wrist:
+            return ctrl
+        poses = self.scene.wrist_poses(trajectory.wrist, trajectory.qpos)
+        ahead = np.minimum(trajectory.times[1:] + WRIST_LAG, trajectory.times[-1])
+        path = np.concatenate([poses[:1], interpolate_poses(ahead, trajectory.times, poses)])
+        return np.concatenate([self.scene.wrist.coordinates(path)[1:], ctrl], axis=1)
+
+    def annotations(self) -> dict[str, np.ndarray]:
+        """What the episode is about, a row for each of its frames, for a rollout to keep."""
+        return {}
 
     def get_state(self) -> Float[np.ndarray, " S"]:
         """All of MuJoCo's state that the next step depends on (``mjSTATE_INTEGRATION``)."""

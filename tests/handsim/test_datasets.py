@@ -2,9 +2,11 @@
 
 import gc
 import importlib
+import resource
 import sys
 import tracemalloc
 import weakref
+from contextlib import contextmanager
 from dataclasses import replace
 
 import h5py
@@ -60,7 +62,7 @@ def pictures(frames, height=24, width=32, seed=0):
     return np.stack([np.abs(w % 255 - 127) + 60 for w in waves], axis=-1).astype(np.uint8)
 
 
-def planted(steps=4, seed=0, cameras=("front", "side"), **changes):
+def planted(steps=4, seed=0, cameras=("front", "episode"), **changes):
     """A rollout with all kinds of arrays in it."""
     rng, frames = np.random.default_rng(seed), steps + 1
     plain = rollout(steps, seed)
@@ -102,7 +104,7 @@ def files_of(path):
     return {str(file.relative_to(path.parent)): file.read_bytes() for file in files}
 
 
-@pytest.mark.parametrize("cameras", [(), ("front", "side")])
+@pytest.mark.parametrize("cameras", [(), ("front", "episode")])
 def test_what_is_written_comes_back(format, path, cameras):
     made = [planted(steps=1 + 5 * k, seed=k, cameras=cameras) for k in range(4)]
     datasets.write(format, path, made)
@@ -227,6 +229,38 @@ def test_a_pack_is_whole_or_absent(format, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     with pytest.raises(MissingFileError):
         datasets.assemble(format, tmp_path / "out" / NAMES[format], [tmp_path / "pack"])
+
+
+@pytest.fixture
+def full_disk():
+    """Files cannot grow beyond a size, which fails as writing to a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextmanager
+    def limited(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+@pytest.mark.parametrize("size", [0, 1000, 6000])
+def test_a_full_disk(format, path, tmp_path, full_disk, size):
+    made = planted(steps=30)
+    pack = tmp_path / "packs" / "0"
+    datasets.pack(format, made, pack)
+    with full_disk(size), pytest.raises(OutputError):
+        datasets.pack(format, made, tmp_path / "packs" / "1")
+    with full_disk(size), pytest.raises(OutputError):
+        datasets.assemble(format, path, [pack])
+    assert [folder.name for folder in pack.parent.iterdir()] == ["0"]
+    assert not path.exists()
+    assert [folder.name for folder in path.parent.iterdir()] == ["packs"]
+    datasets.assemble(format, path, [pack])
+    assert datasets.verify(format, path) == 1
 
 
 def test_a_failed_assembly_leaves_the_old_dataset(format, path, tmp_path):

@@ -11,7 +11,14 @@ import pytest
 from absl.testing import absltest
 from dm_env.test_utils import EnvironmentTestMixin
 
-from handsim.envs import TRACK, DmEnvironment, TrackEnv, dm_environment
+from handsim.envs import (
+    REORIENT,
+    TRACK,
+    DmEnvironment,
+    ReorientEnv,
+    TrackEnv,
+    dm_environment,
+)
 from handsim.errors import InputError
 from tests.hands import hand
 from tests.motions import motion
@@ -20,6 +27,7 @@ HAND = "ability"
 STEPS = 15
 MAKE = {
     TRACK: lambda **kwargs: TrackEnv(hand(HAND), motion(hand(HAND), seconds=STEPS / 30), **kwargs),
+    REORIENT: lambda **kwargs: ReorientEnv(hand("allegro"), duration=STEPS / 20, **kwargs),
 }
 """What makes each environment, with an episode of few steps."""
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from handsim.hands.catalog import hand_names, summarise
+from retarget.generation.measures import MEASURES
 from retarget.generation.plan import Plan
 from retarget.generation.results import Record
 from retarget.generation.run_folder import MANIFEST, RECIPE, SHEET, SUMS, RunFolder
-from retarget.metrics import METRICS
 
 LOADING = {
     "robomimic": """import h5py  # or robomimic's SequenceDataset(hdf5_path="{path}", …)
@@ -107,12 +107,12 @@ def _scores(kept: Sequence[Record]) -> str:
     """Mean over the kept episodes of each dataset."""
     names = list(dict.fromkeys(record["dataset"] for record in kept))
     rows = []
-    for metric in METRICS:
+    for metric in MEASURES:
         values = [[r["scores"].get(metric) for r in kept if r["dataset"] == name] for name in names]
         known = [[value for value in own if value is not None] for own in values]
         if any(known):
             means = (f"{np.mean(own):.3g}" if own else "–" for own in known)
-            rows.append((metric, METRICS[metric].unit, *means))
+            rows.append((metric, MEASURES[metric].unit, *means))
     return table(("mean over episodes", "unit", *names), rows)
 
 

@@ -80,7 +80,8 @@ def perform(episode: Episode, recipe: Recipe, solution: Any) -> tuple[Rollout, d
 
 
 def _require_stable(rollout: Rollout) -> None:
-    bad = rollout.terminated | ~np.isfinite(rollout.states[1:]).all(axis=1)
+    failed = rollout.info.get("failure", np.zeros(len(rollout), dtype=bool)).astype(bool)
+    bad = (rollout.terminated & ~failed) | ~np.isfinite(rollout.states[1:]).all(axis=1)
     if bad.any():
         raise InputError(f"The simulation became unstable in step {int(np.argmax(bad))}.")
 
@@ -121,7 +122,7 @@ def _attempt(episode: Episode, recipe: Recipe, solution: Any) -> tuple[Record, R
     if isinstance(made, str):
         return record_of(episode, FAILED, made), None
     rollout, scores = made
-    missed = [t for t in recipe.thresholds() if not t.admits(scores[t.metric])]
+    missed = [t for t in recipe.thresholds() if not t.admits(scores.get(t.metric, np.nan))]
     reason = "; ".join(f"{t.metric} is {scores[t.metric]:.6g}, expected {t}" for t in missed)
     record = record_of(episode, REJECTED if missed else KEPT, reason)
     rows = {"steps": len(rollout), "seconds": float(rollout.times[-1]), "digest": digest(rollout)}

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from handsim.datasets import FORMATS
 from handsim.errors import InputError, unknown
 from handsim.hands.catalog import load_hand
+from handsim.objects import load_object
 from handsim.randomization import Randomization
 from handsim.stage import CAMERAS
 from handsim.wrist import WRISTS, Kind
+from retarget.generation.measures import MEASURES
 from retarget.human.keypoints import Side
-from retarget.metrics import METRICS
 from retarget.references import DEFAULT, METHODS
 
-NAMES = ("track",)
+NAMES = ("track", "grasp")
 """Of the environments."""
 _LISTS = ("hands", "format", "cameras")
 """Lists of names, which may also be given with commas."""
@@ -42,8 +43,8 @@ class Threshold:
             number = float(value)
         except ValueError:
             raise InputError(f"keep: {text!r}, expected metric<value or metric>value.") from None
-        if metric not in METRICS:
-            raise unknown("metric", metric, METRICS)
+        if metric not in MEASURES:
+            raise unknown("metric", metric, MEASURES)
         return cls(metric, sign, number)
 
     def admits(self, score: float) -> bool:
@@ -78,6 +79,10 @@ class Recipe:
         randomization: what else differs from episode to episode: physics, light, cameras, noise.
         cameras: whose pictures are recorded.
         size: of the pictures, width and height [px].
+        object: what is lifted in "grasp", for `handsim.load_object`.
+        stream: which of the motions' streams has its poses; needed where there are several.
+        object_frame: the frame of these poses in that of the motion where they differ, the sixteen
+            numbers of a matrix, row by row.
         keep: what scores must be for an episode to be kept.
         task: what is done, in words; by default the environment's and the motion's names say it.
 
@@ -104,6 +109,9 @@ class Recipe:
     randomization: Randomization = field(default_factory=Randomization)
     cameras: tuple[str, ...] = ()
     size: tuple[int, int] = (224, 224)
+    object: str = ""
+    stream: str = ""
+    object_frame: tuple[float, ...] = ()
     keep: tuple[str, ...] = ()
     task: str = ""
 
@@ -127,6 +135,18 @@ class Recipe:
             raise InputError(f"size: {self.size}, expected positive numbers of pixels.")
         if (self.shift or self.turn) and self.wrist == "fixed":
             raise InputError("shift and turn move a floating wrist, but wrist is 'fixed'.")
+
+        if self.env == "grasp":
+            self._require_object()
+
+    def _require_object(self) -> None:
+        load_object(self.object)
+        if self.wrist == "fixed":
+            raise InputError("wrist: 'fixed' lifts nothing, expected floating or actuated.")
+        if self.mirror:
+            raise InputError("mirror: the object's path is not mirrored, expected no mirror.")
+        if len(self.object_frame) not in (0, 16):
+            raise InputError(f"object_frame: {len(self.object_frame)} numbers, expected 16.")
 
     def _require_names(self) -> None:
         for kind, names, choices in (

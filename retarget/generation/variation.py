@@ -6,10 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from handsim.joint_trajectory import JointTrajectory
 from retarget.generation.recipe import Recipe
 from retarget.human.hand_trajectory import HandTrajectory, Stream
-from retarget.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -52,52 +50,44 @@ def draw(recipe: Recipe, variant: int, seed: int) -> Variation:
     )
 
 
-def warped(
-    motion: HandTrajectory, solution: Solution, variation: Variation
-) -> tuple[HandTrajectory, Solution]:
-    """Both at the variant's speed: the same frames at other times, from the same first time on."""
+def warped(motion: HandTrajectory, variation: Variation) -> HandTrajectory:
+    """The motion at the variant's speed: the same frames at other times, from the same first on."""
     if not any(variation.pace[:2]) or len(motion) < 2:
-        return motion, solution
-    first, times = motion.times[0], motion.times
-    warp = _warp(times, variation)
+        return motion
+    times = warp(motion.times, variation)
     streams = {
-        name: Stream(_later(stream.times, times, warp), stream.values, stream.meaning)
+        name: Stream(_later(stream.times, motion.times, times), stream.values, stream.meaning)
         for name, stream in motion.streams.items()
     }
-    trajectory = replace(solution.trajectory, times=first + warp)
-    slow = replace(motion, times=first + warp, streams=streams)
-    return slow, replace(solution, trajectory=trajectory)
+    return replace(motion, times=times, streams=streams)
 
 
-def _warp(times: Float[np.ndarray, " T"], variation: Variation) -> Float[np.ndarray, " T"]:
-    """Times of the frames since the first, by the trapezoidal rule over 1 / speed [s]."""
+def warp(times: Float[np.ndarray, " T"], variation: Variation) -> Float[np.ndarray, " T"]:
+    """When the variant is where the motion is at `times`: the trapezoidal rule over 1 / speed [s].
+
+    The first time stays.
+    """
     steady, swinging, phase = variation.pace
     share = (times - times[0]) / (times[-1] - times[0])
     slowness = 1 / (1 + steady + swinging * np.sin(2 * np.pi * (share + phase)))
     passed = np.diff(times) * (slowness[1:] + slowness[:-1]) / 2
-    return np.concatenate([[0.0], np.cumsum(passed)])
+    return times[0] + np.concatenate([[0.0], np.cumsum(passed)])
 
 
 def _later(
-    stamps: Float[np.ndarray, " N"], times: Float[np.ndarray, " T"], warp: Float[np.ndarray, " T"]
+    stamps: Float[np.ndarray, " N"], times: Float[np.ndarray, " T"], later: Float[np.ndarray, " T"]
 ) -> Float[np.ndarray, " N"]:
     """A stream's times on the warped clock; outside the motion they go on at the person's speed."""
-    inside = np.interp(stamps, times, times[0] + warp)
-    after = times[0] + warp[-1] + (stamps - times[-1])
+    inside = np.interp(stamps, times, later)
+    after = later[-1] + (stamps - times[-1])
     return np.where(stamps < times[0], stamps, np.where(stamps > times[-1], after, inside))
 
 
-def placed(trajectory: JointTrajectory, variation: Variation) -> JointTrajectory:
-    """The trajectory with its wrist's path turned about the vertical and moved."""
+def placed(poses: Float[np.ndarray, "T 7"], variation: Variation) -> Float[np.ndarray, "T 7"]:
+    """Poses x y z qw qx qy qz in the world, turned about the vertical and moved."""
     if not (variation.turn or any(variation.shift)):
-        return trajectory
+        return poses
     turn = Rotation.from_euler("z", variation.turn)
-    rotations = turn * Rotation.from_quat(trajectory.wrist[:, 3:], scalar_first=True)
-    wrist = np.concatenate(
-        [
-            turn.apply(trajectory.wrist[:, :3]) + variation.shift,
-            rotations.as_quat(scalar_first=True),
-        ],
-        axis=1,
-    )
-    return replace(trajectory, wrist=wrist)
+    rotations = turn * Rotation.from_quat(poses[:, 3:], scalar_first=True)
+    places = turn.apply(poses[:, :3]) + variation.shift
+    return np.concatenate([places, rotations.as_quat(scalar_first=True)], axis=1)

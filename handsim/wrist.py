@@ -33,6 +33,9 @@ BODY, TARGET = "scene/wrist", "scene/wrist_target"
 _BANDWIDTH_HZ = 15.0
 _FORCE, _TORQUE = 200.0, 20.0
 _PAYLOAD, _PAYLOAD_LEVER = 0.3, 0.1
+_ARMATURE = 0.1
+"""Of each joint of an actuated wrist, as a share of what it moves: at a deviation of ±90° roll and
+flexion turn about one axis, and nothing else would resist their difference."""
 _AXES = "ZXY"
 
 
@@ -219,10 +222,11 @@ def _add_joints(
     rows += [(hinge, axis, inertia, _TORQUE) for axis in turn_axes]
     omega = 2 * np.pi * _BANDWIDTH_HZ
     for name, (kind, axis, moved, limit) in zip(joint_names(), rows, strict=True):
-        body.add_joint(name=name, type=kind, axis=axis)
+        body.add_joint(name=name, type=kind, axis=axis, armature=_ARMATURE * moved)
+        driven = moved * (1 + _ARMATURE)
         actuator = spec.add_actuator(name=name, target=name)
         actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
-        actuator.set_to_position(kp=moved * omega**2, kv=2 * moved * omega)
+        actuator.set_to_position(kp=driven * omega**2, kv=2 * driven * omega)
         actuator.forcelimited, actuator.forcerange = True, [-limit, limit]
 
 

@@ -12,6 +12,8 @@ from jaxtyping import Float, UInt8
 
 from handsim import rewards
 from handsim.control import (
+    FASTEST_WRIST,
+    FASTEST_WRIST_TURN,
     MAX_WRIST_SPEED,
     MAX_WRIST_TURN,
     RANGE_TIME,
@@ -54,7 +56,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     An action in [−1, 1]ᵃ says, in the way of the environment's control mode, what the targets of
     the hand's actuators are to be and, where the wrist is part of the action, its coordinates. The
-    targets of the hand are set at once; those of the wrist move evenly over the control step.
+    targets of the hand are set at once; those of the wrist move evenly over the control step, as far
+    as `FASTEST_WRIST` lets them.
 
     A subclass says how an episode begins, what it shows, how it is judged and when it is over. All
     that the next step depends on is MuJoCo's state and, where episodes differ by domain
@@ -132,6 +135,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.drawn: dict[str, float] = {}
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
+        fastest = np.repeat([FASTEST_WRIST, FASTEST_WRIST_TURN], 3)
+        self._wrist_reach = fastest / control_rate
         self._renderer: Renderer | None = None
         self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
         self._sights = self._what_is_seen()
@@ -334,7 +339,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         if not self.commands_wrist:
             return mujoco.mj_step(self.scene.model, self.data, self.substeps)
         start = self.scene.wrist_command(self.data)
-        way = (command[:6] - start) / self.substeps
+        way = np.clip(command[:6] - start, -self._wrist_reach, self._wrist_reach) / self.substeps
         for i in range(1, self.substeps + 1):
             self.scene.command_wrist(self.data, start + i * way)
             mujoco.mj_step(self.scene.model, self.data)

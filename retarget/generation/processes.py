@@ -162,7 +162,7 @@ def _serve(connection: Connection, work: Work[Item]) -> None:
             job = connection.recv()
             for _ in work(job):
                 connection.send(None)
-        except EOFError:
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             return
         except Exception as error:  # noqa: BLE001 - raised again by the parent
             connection.send(error)

@@ -26,6 +26,7 @@ from retarget.generation import Recipe, assembly, episodes, generate, plan, ray_
 from retarget.generation.environments import ENVIRONMENTS
 from retarget.generation.processes import Done
 from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Stream
+from retarget.human.sources.dexmv import EXAMPLE_CAMERAS
 
 RAY_PYTHON = os.environ.get("HANDSIM_RAY_PYTHON") or (sys.executable if find_spec("ray") else None)
 """An interpreter that has Ray beside what we need."""
@@ -277,6 +278,37 @@ def test_a_randomized_world_is_recorded_and_made_again(motions, tmp_path, here):
     drawn = [rollout.metadata["randomization"]["gains"] for rollout in rollouts]
     assert len(set(drawn)) == 2
     assert all(resimulate(rollout).same for rollout in rollouts)
+
+
+def test_hands_lift_what_a_person_lifted(shared, tmp_path, here):
+    recipe = Recipe(
+        hands=("allegro",),
+        env="grasp",
+        object="mustard",
+        object_frame=tuple(EXAMPLE_CAMERAS.ravel().tolist()),
+        wrist="floating",
+        variants=2,
+        time_warp=0.2,
+        shift=0.02,
+        turn=0.3,
+        keep=("success>0.5",),
+    )
+    made = generate([shared / "motions" / "dexmv_mustard"], recipe, tmp_path / "out")
+    assert made.counts == {"kept": 2}
+    assert generation.verify(tmp_path / "out") == []
+    rollouts = handsim.datasets.read("robomimic", tmp_path / "out/robomimic/allegro_right.hdf5")
+    starts = [rollout.observations["object"][0, :2] for rollout in rollouts]
+    assert 1e-3 < np.linalg.norm(starts[1] - starts[0]) < 0.1
+    assert all(rollout.observations["object"][:, 2].max() > 0.15 for rollout in rollouts)
+    assert all(resimulate(rollout).same for rollout in rollouts)
+    assert rollouts[0].task == "lift the object as in dexmv mustard"
+
+
+def test_a_motion_without_an_object_lifts_nothing(motions, tmp_path, here):
+    recipe = replace(RECIPE, env="grasp", object="box", wrist="floating", variants=1)
+    made = generate([motions / "a.npz"], recipe, tmp_path / "out")
+    assert made.counts == {"failed": 1}
+    assert "expected one of an object" in manifest(tmp_path / "out")[0]["reason"]
 
 
 def test_an_undefined_score_rejects_nothing():

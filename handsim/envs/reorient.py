@@ -59,9 +59,9 @@ class ReorientEnv(HandEnv):
 
     The reward, in [0, 1], is the mean of the terms ``progress``, by how much the angle to the goal
     has shrunk in this step, 0.5 if not at all; and ``place``, 1 near where the object lay and 0.1
-    where it counts as dropped. Info has each as ``reward_<term>``, and ``angle`` to the goal [rad], ``distance`` from
-    where it lay [m], ``success``, whether the goal is reached, ``successes`` so far, ``dropped``
-    and ``frame``.
+    where it counts as dropped. Info has each as ``reward_<term>``, and ``angle`` to the goal [rad],
+    ``distance`` from where the object lay [m], ``success``, whether the goal is reached,
+    ``successes`` so far, ``dropped`` and ``frame``.
 
     Attributes:
         turn: what goals there are.

@@ -2,7 +2,7 @@
 
     python -m benchmarks.environments_page
 
-writes it anew; a test makes sure that it is up to date.
+writes it anew, and a picture of the environments; a test makes sure that the page is up to date.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 import handsim
+import retarget
+from handsim.assets import ASSETS
 from handsim.envs import (
+    GraspEnv,
     HandEnv,
     ReorientEnv,
     TrackEnv,
@@ -23,8 +27,10 @@ from handsim.envs import (
 )
 from handsim.envs.hand_env import CONTROLS
 from handsim.poses import IDENTITY_POSE
+from handsim.render import Renderer, write_png
 
 PAGE = Path(__file__).parents[1] / "docs" / "environments.md"
+PICTURE = PAGE.with_suffix(".png")
 HAND, RATE = "ability", 30.0
 _ABOUT = {
     "joints": "Targets of the actuators.",
@@ -41,6 +47,7 @@ def track(hand: handsim.RobotHand, **kwargs: Any) -> TrackEnv:
 
 ENVIRONMENTS: Mapping[str, Callable[..., HandEnv]] = {
     handsim.envs.TRACK: track,
+    handsim.envs.GRASP: partial(GraspEnv, control_rate=RATE),
     handsim.envs.REORIENT: partial(ReorientEnv, control_rate=RATE),
 }
 
@@ -65,6 +72,25 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def picture() -> UInt8[np.ndarray, "H W 3"]:
+    """Each environment in the middle of an episode, side by side."""
+    shadow = handsim.load_hand("shadow")
+    motion = retarget.HandTrajectory.load(ASSETS / "motions" / "sample_right.npz")
+    following = TrackEnv(shadow, retarget.Retargeter(shadow).retarget(motion).trajectory)
+    grasping, turning = GraspEnv("allegro", "cylinder"), ReorientEnv("leap")
+    for env in (following, grasping, turning):
+        env.reset(seed=3)
+    for env, steps in ((following, 100), (grasping, 85)):
+        for action in env.actions_to(env.commands())[:steps]:
+            env.step(action)
+    return np.hstack([_shot(env) for env in (following, grasping, turning)])
+
+
+def _shot(env: HandEnv) -> UInt8[np.ndarray, "H W 3"]:
+    with Renderer(env.scene.model, 400, 300, pretty=True) as renderer:
+        return renderer.render(env.data)
+
+
 def _at_rest(hand: handsim.RobotHand) -> handsim.JointTrajectory:
     return handsim.JointTrajectory(
         hand=hand.name,
@@ -79,4 +105,5 @@ def _at_rest(hand: handsim.RobotHand) -> handsim.JointTrajectory:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
-    print(f"wrote {PAGE}")
+    write_png(PICTURE, picture())
+    print(f"wrote {PAGE} and {PICTURE}")

@@ -289,6 +289,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """A frame from any camera, whatever the render mode, with `segments` drawn into it."""
         if self._renderer is None:
             self._renderer = Renderer(self.scene.model, self.width, self.height)
+        # A step or a state that is set moves the hand, and not the cameras that travel with it.
         mujoco.mj_camlight(self.scene.model, self.data)
         return self._renderer.render(self.data, camera or self.camera, segments or ())
 

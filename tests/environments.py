@@ -9,6 +9,7 @@ import numpy as np
 import handsim
 from handsim.envs import GRASP, REORIENT, TRACK, GraspEnv, HandEnv, ReorientEnv, TrackEnv
 from handsim.envs.hand_env import CONTROLS
+from handsim.errors import InputError
 from handsim.grasps import plan_grasp
 from handsim.objects import load_object
 from handsim.wrist import WRISTS
@@ -49,6 +50,9 @@ FEW = [
 
 _planned = cache(plan_grasp)
 _object = cache(load_object)
+_QUICK_SEARCH = {"_CURLS": (0.2, 0.4), "_SHARES": (0.5,), "_found": {}}
+"""Where an object rests is sought less thoroughly, and kept apart from what was sought well; one
+hand wants the whole search."""
 
 
 @cache
@@ -66,8 +70,14 @@ def make(env: str, robot: handsim.RobotHand | str, **kwargs) -> HandEnv:
     if env == TRACK:
         tracked = robot if isinstance(robot, handsim.RobotHand) else hand(handsim.hand_names()[0])
         return TrackEnv(robot, motion(tracked), **kwargs)
-    with patch("handsim.envs.grasp.plan_grasp", _planned):
-        return (GraspEnv if env == GRASP else ReorientEnv)(robot, **kwargs)
+    if env == GRASP:
+        with patch("handsim.envs.grasp.plan_grasp", _planned):
+            return GraspEnv(robot, **kwargs)
+    try:
+        with patch.multiple("handsim.envs.cup", **_QUICK_SEARCH):
+            return ReorientEnv(robot, **kwargs)
+    except InputError:
+        return ReorientEnv(robot, **kwargs)
 
 
 class Step(NamedTuple):

@@ -153,9 +153,8 @@ def test_random_actions_leave_everything_finite_and_in_bounds(case):
 @cache
 def retargeted(name: str) -> handsim.JointTrajectory:
     """A person's motion, five seconds at 30 frames a second."""
-    person = retarget.load(ASSETS / "motions" / "sample_right.npz")
-    whole = retarget.Retargeter(hand(name)).retarget(person).trajectory
-    return whole.at(whole.times[:151])
+    person = retarget.load(ASSETS / "motions" / "sample_right.npz").select(slice(151))
+    return retarget.Retargeter(hand(name)).retarget(person).trajectory
 
 
 @pytest.mark.parametrize("name", NAMES)

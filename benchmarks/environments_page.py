@@ -14,6 +14,7 @@ import numpy as np
 
 import handsim
 from handsim.envs import (
+    GraspEnv,
     HandEnv,
     ReorientEnv,
     TrackEnv,
@@ -41,6 +42,7 @@ def track(hand: handsim.RobotHand, **kwargs: Any) -> TrackEnv:
 
 ENVIRONMENTS: Mapping[str, Callable[..., HandEnv]] = {
     handsim.envs.TRACK: track,
+    handsim.envs.GRASP: partial(GraspEnv, control_rate=RATE),
     handsim.envs.REORIENT: partial(ReorientEnv, control_rate=RATE),
 }
 

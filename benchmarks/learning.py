@@ -53,8 +53,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
     },
 }
-NOISE = {"track": 0.0, "reorient": -1.0}
-"""Logarithms of the standard deviation that exploration starts with, in units of actions."""
+LOG_STD = -1.0
+"""Logarithm of the standard deviation that exploration starts with, in units of actions."""
 
 
 def run(
@@ -92,7 +92,7 @@ def compare(out: Path, task: str, env: HandEnv) -> None:
     for name, policy in baselines(env).items():
         score = mean(evaluate(env, policy, EVALUATION_SEEDS[task]))
         curve = Curve(task, HANDS[task], name, 0, (Point(0, 0.0, score),))
-        curve.save(out / f"{task}_{name}.json")
+        curve.save(out / f"{task}_{name.replace(' ', '_')}.json")
 
 
 def train(out: Path, task: str, env: HandEnv, seed: int, steps: int, every: int) -> None:
@@ -127,7 +127,7 @@ def _resumed(path: Path, task: str, env: HandEnv, seed: int) -> tuple[PPO, tuple
     if not path.is_file():
         scaled = VecNormalize(made, gamma=SETTINGS[task]["gamma"], clip_obs=CLIP)
         scaled.seed(seed)
-        network = {"net_arch": [128, 128], "log_std_init": NOISE[task]}
+        network = {"net_arch": [128, 128], "log_std_init": LOG_STD}
         return PPO("MlpPolicy", scaled, policy_kwargs=network, seed=seed, **SETTINGS[task]), ()
     scaled = VecNormalize.load(str(path.with_suffix(".pkl")), made)
     model = PPO.load(path.with_suffix(".zip"), env=scaled)

@@ -73,7 +73,7 @@ class Wrist(ABC):
         turns = Rotation.from_quat(self.base[3:], scalar_first=True).inv() * Rotation.from_quat(
             poses[:, 3:], scalar_first=True
         )
-        angles = np.unwrap(turns.as_euler(_AXES), axis=0)
+        angles = np.unwrap(_angles(turns.as_matrix()), axis=0)
         return np.concatenate([poses[:, :3] - self.base[:3], angles], axis=1)
 
     def pose(self, coordinates: Float[np.ndarray, " 6"]) -> Float[np.ndarray, " 7"]:
@@ -169,6 +169,17 @@ class ActuatedWrist(Wrist):
     def command(self, data: mujoco.MjData, coordinates: Float[np.ndarray, " 6"]) -> None:
         """Set the joints' targets."""
         data.ctrl[self._ctrl] = coordinates
+
+
+def _angles(R: Float[np.ndarray, "T 3 3"]) -> Float[np.ndarray, "T 3"]:
+    """Roll, deviation, flexion of rotations R = Rz Rx Ry; flexion 0 where it is one with roll."""
+    locked = np.hypot(R[:, 0, 1], R[:, 1, 1]) < 1e-9
+    roll = np.arctan2(
+        np.where(locked, R[:, 1, 0], -R[:, 0, 1]), np.where(locked, R[:, 0, 0], R[:, 1, 1])
+    )
+    deviation = np.arcsin(np.clip(R[:, 2, 1], -1.0, 1.0))
+    flexion = np.where(locked, 0.0, np.arctan2(-R[:, 2, 0], R[:, 2, 2]))
+    return np.stack([roll, deviation, flexion], axis=1)
 
 
 def joint_names() -> tuple[str, ...]:

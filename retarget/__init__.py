@@ -3,6 +3,7 @@
 from retarget.calibration import Calibration
 from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
+from retarget.generation import Recipe, generate
 from retarget.human import filters
 from retarget.human.extract import extract
 from retarget.human.hand_trajectory import HandTrajectory
@@ -27,6 +28,7 @@ __all__ = [
     "HandTrajectory",
     "OneEuro",
     "Pace",
+    "Recipe",
     "Retargeter",
     "Smoothing",
     "Solution",
@@ -36,6 +38,7 @@ __all__ = [
     "extract",
     "filters",
     "fit_mano",
+    "generate",
     "load",
     "load_dex_config",
     "load_hands",

@@ -85,7 +85,7 @@ def read_tables(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
             with pq.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
                     yield file.read_row_group(group, columns=list(columns))
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise FormatError(f"{path} cannot be read: {one_line(error)}.") from error
 
 

@@ -118,7 +118,7 @@ class GraspEnv(HandEnv):
         control_rate = _rate(control_rate, demonstration)
         timestep, substeps = timestep_at(control_rate)
         self._guide: JointTrajectory | Grasp
-        self._drawn, self._rest_height = -1, item.rest_height
+        self._drawn, self._height = -1, item.rest_height
         if demonstration is None:
             self._guide = plan_grasp(hand, item)
             self.steps = round(CARRY_SECONDS * control_rate)
@@ -209,10 +209,19 @@ class GraspEnv(HandEnv):
         rng = np.random.default_rng(seed)
         start = np.zeros(7)
         start[:2] = rng.uniform(-_PLACE, _PLACE, 2)
-        start[2] = self._rest_height
+        start[2] = self._height
         yaw = rng.uniform(-_YAW, _YAW)
         start[3], start[6] = np.cos(yaw / 2), np.sin(yaw / 2)
         return carried(start, np.arange(self.steps + 1) / self.control_rate, rng)
+
+    def _meet_object(self) -> None:
+        """Take note of the episode's object, which may be of another size than the one before."""
+        item = self.scene.object
+        assert item is not None
+        grown = item.rest_height - self._height
+        self._gap, self._height, self._drawn = distance_to(item), item.rest_height, -1
+        if self.reference is not None:
+            self._path = self._path + np.array([0.0, 0.0, grown, 0.0, 0.0, 0.0, 0.0])
 
     def _shown(self) -> JointTrajectory:
         """What the hand is to be told: the demonstration, or else the scripted grasp."""
@@ -222,6 +231,7 @@ class GraspEnv(HandEnv):
         return scripted(self.hand, self._guide, times, self.path)
 
     def _begin(self) -> None:
+        self._meet_object()
         seed = 0 if self.grasp is None else int(self.np_random.integers(2**32))
         self.data.userdata[self.scene.notes] = seed
         shown = self._shown()

@@ -56,8 +56,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     An action in [−1, 1]ᵃ says, in the way of the environment's control mode, what the targets of
     the hand's actuators are to be and, where the wrist is part of the action, its coordinates. The
-    targets of the hand are set at once; those of the wrist move evenly over the control step, no
-    faster than `FASTEST_WRIST`.
+    targets of the hand are set at once; those of the wrist move evenly over the control step, as
+    far as `FASTEST_WRIST` lets them.
 
     A subclass says how an episode begins, what it shows, how it is judged and when it is over. All
     that the next step depends on is MuJoCo's state and, where episodes differ by domain
@@ -287,6 +287,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """A frame from any camera, whatever the render mode, with `segments` drawn into it."""
         if self._renderer is None:
             self._renderer = Renderer(self.scene.model, self.width, self.height)
+        # A step or a state that is set moves the hand, and not the cameras that travel with it.
         mujoco.mj_camlight(self.scene.model, self.data)
         return self._renderer.render(self.data, camera or self.camera, segments or ())
 

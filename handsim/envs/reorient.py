@@ -32,7 +32,9 @@ _LEAST_TURN, _MOST_YAW = 0.5, np.pi / 2
 """How far a goal is from the one before, at least and, about the vertical, at most [rad]."""
 _FASTEST = 2.0
 """How fast the object turns for the whole of the reward's term [rad/s]."""
-_MARGINS = {"place": DROPPED}
+_FREE = 0.03
+"""How far the object may be from where it lay at no cost [m]."""
+_MARGINS = {"place": DROPPED - _FREE}
 _SHIFT, _TWIST, _LIFT = 0.003, 0.15, 0.002
 """How far an object is put from where it lies firmest: along x and y [m], about z [rad], up [m]."""
 _SETTLING = 0.25
@@ -56,10 +58,10 @@ class ReorientEnv(HandEnv):
     rotation vector in the world that brings the object to it.
 
     The reward, in [0, 1], is the mean of the terms ``progress``, by how much the angle to the goal
-    has shrunk in this step, 0.5 if not at all; and ``place``, how close the object is to where it
-    lay. Info has each as ``reward_<term>``, and ``angle`` to the goal [rad], ``distance`` from
-    where it lay [m], ``success``, whether the goal is reached, ``successes`` so far, ``dropped``
-    and ``frame``.
+    has shrunk in this step, 0.5 if not at all; and ``place``, 1 near where the object lay and 0.1
+    where it counts as dropped. Info has each as ``reward_<term>``, and ``angle`` to the goal [rad],
+    ``distance`` from where the object lay [m], ``success``, whether the goal is reached,
+    ``successes`` so far, ``dropped`` and ``frame``.
 
     Attributes:
         turn: what goals there are.
@@ -231,7 +233,8 @@ class ReorientEnv(HandEnv):
         terms: dict[str, float] = {
             "progress": rewards.progress(self._before - angle, _FASTEST / self.control_rate)
         }
-        terms |= rewards.closeness({"place": np.array([distance])}, _MARGINS)
+        astray = np.array([max(distance - _FREE, 0.0)])
+        terms |= rewards.closeness({"place": astray}, _MARGINS)
         info: dict[str, Any] = {
             "frame": self.frame,
             "angle": angle,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import handsim
-from handsim.envs import TRACK, TrackEnv
+from handsim.demonstration import Demonstration
+from handsim.envs import TRACK, GraspEnv, TrackEnv
 from handsim.errors import InputError, UnknownNameError
 from handsim.objects import load_object
 from handsim.randomization import Randomization, longest_latency, noisy
@@ -399,3 +400,21 @@ def test_a_rollout_says_what_was_drawn_and_is_had_again():
     np.testing.assert_array_equal(rollout.states, repeated.states)
     for name, array in rollout.observations.items():
         np.testing.assert_array_equal(array, repeated.observations[name])
+
+
+def test_a_larger_object_stands_on_the_table_and_its_path_is_as_much_higher():
+    robot, item = hand(HAND), load_object("box")
+    shown = motion(robot, seconds=0.5)
+    place = np.array([0.0, 0.0, item.rest_height, 1.0, 0.0, 0.0, 0.0])
+    path = np.tile(place, (len(shown), 1))
+    ranges = {"size": [1.1, 1.4]}
+    env = GraspEnv(robot, demonstration=Demonstration(shown, item, path), randomization=ranges)
+    seen = set()
+    for seed in range(3):
+        observation, info = env.reset(seed=seed)
+        height = info["randomization"]["size"] * item.rest_height
+        assert observation["object"][2] == pytest.approx(height)
+        assert observation["goal"][2] == pytest.approx(height)
+        assert info["object_error"] < 1e-9
+        seen.add(height)
+    assert len(seen) == 3

@@ -30,6 +30,14 @@ def test_coordinates_and_poses_are_inverse():
     np.testing.assert_allclose(wrist.coordinates(base[None]), 0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("deviation", [np.pi / 2, -np.pi / 2])
+def test_where_roll_and_flexion_are_one_a_pose_is_kept(deviation):
+    wrist = FixedWrist(IDENTITY_POSE)
+    pose = wrist.pose(np.array([0.1, 0.2, 0.3, 0.7, deviation, 0.4]))
+    again = wrist.pose(wrist.coordinates(pose[None])[0])
+    assert abs(again[3:] @ pose[3:]) == pytest.approx(1.0, abs=1e-9)
+
+
 def test_angles_do_not_jump_where_a_turn_goes_on():
     angles = np.linspace(0, 3 * np.pi, 100)
     turns = Rotation.from_euler("z", angles[:, None]).as_quat(scalar_first=True)

@@ -137,7 +137,9 @@ def replay(
     if episode is not None:
         found = resimulate(read_episode(recorded, episode, format))
         print(f"episode {episode}: {found}")
-        sys.exit(0 if found.same else 1)
+        if not found.same:
+            sys.exit(1)
+        return
     if out is None:
         raise InputError("replay needs -o for the rollout, or --episode for a dataset.")
     solved = retarget.Solution.load(recorded)
@@ -229,7 +231,8 @@ def verify(
     for problem in problems:
         print(problem)
     print(f"{out}: {len(problems)} problems" if problems else f"{out}: whole")
-    sys.exit(1 if problems else 0)
+    if problems:
+        sys.exit(1)
 
 
 def hands(

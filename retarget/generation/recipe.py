@@ -61,8 +61,8 @@ class Recipe:
 
     Attributes:
         hands: names of the catalogue, or model files.
-        env: what the hands do, one of `NAMES`.
-        format: of the datasets, one or several of `handsim.datasets.FORMATS`.
+        env: what the hands do: track, or grasp.
+        format: of the datasets, one or several of lerobot, minari, robomimic and zarr.
         method: what the retargeting matches.
         side: which hand of the files; None takes every hand that is in them.
         motion_format: of the motions' files; None recognises it from their content.

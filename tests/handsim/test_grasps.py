@@ -127,7 +127,7 @@ def test_what_is_too_wide_is_refused():
         plan_grasp(hand("dex3"), handsim.load_object("box").scaled((4.0, 4.0, 1.0)))
 
 
-@pytest.mark.parametrize(("name", "item"), [("inspire", "box"), ("leap", "cylinder")])
+@pytest.mark.parametrize(("name", "item"), [("inspire", "box"), ("ability", "cylinder")])
 def test_a_hand_holds_what_it_grasps(name, item):
     """200 g for five seconds and through a shake; `benchmarks.grasps` has all hands."""
     found = trial(hand(name), handsim.load_object(item))

@@ -75,3 +75,21 @@ def test_an_actuated_wrist_pushes_no_harder_than_its_limits(name):
         assert forces[3:].max() <= 20 + 1e-9
     assert np.isfinite(data.qpos).all()
     assert not data.warning.number.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_actuated_wrist_is_stable_where_two_of_its_axes_align(name):
+    """Roll and flexion turn about one axis there, while the hand pushes against the ground."""
+    robot = hand(name)
+    scene = build_scene(robot, "actuated", ground=-0.3)
+    data = mujoco.MjData(scene.model)
+    aligned = np.array([0.0, 0.0, 0.0, 0.5, np.pi / 2 - 1e-4, 0.2])
+    scene.place(data, robot.neutral, scene.wrist.pose(aligned))
+    rng = np.random.default_rng(0)
+    for step in range(480):
+        if step % 16 == 0:
+            wanted = aligned + rng.uniform(-0.3, 0.3, 6)
+        scene.command_wrist(data, wanted)
+        mujoco.mj_step(scene.model, data)
+    assert not data.warning.number.any()
+    assert np.abs(data.qvel[scene.dof_ids]).max() < 100.0

@@ -15,6 +15,9 @@ RANGE_TIME = 0.2
 fingers reach 9 at the 99th percentile."""
 MAX_WRIST_SPEED, MAX_WRIST_TURN = 1.0, 6.0
 """How fast delta targets may move a wrist [m/s, rad/s]."""
+FASTEST_WRIST, FASTEST_WRIST_TURN = 3.0, 20.0
+"""How fast the target of a wrist ever moves [m/s, rad/s], whatever is commanded: people's hands
+reach about as much, and one that jumps across its range would tear the scene apart."""
 
 
 class Control(ABC):

@@ -84,7 +84,8 @@ def replacing_folder(path: str | Path, mark: str) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes `path`'s place only on success.
 
     A folder that is there already is replaced if it is empty or holds the file `mark`, by which we
-    know our own.
+    know our own. A killed process leaves a folder beside it, whose name begins with a dot and that
+    of `path`.
 
     Raises:
         OutputError: the folder cannot be made or written to, or `path` is something else's.

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from handsim.errors import InputError, unknown
 from handsim.files import load_npz, save_npz, whole
-from handsim.hands.robot_hand import SIDES, Side
+from handsim.hands.robot_hand import SIDES, RobotHand, Side
 from handsim.poses import interpolate_poses
 
 KIND, SCHEMA = "joint_trajectory", 1
@@ -63,7 +63,7 @@ class JointTrajectory:
         for name in ("times", "qpos", "wrist"):
             _require_finite(name, getattr(self, name))
         _require_increasing(self.times)
-        object.__setattr__(self, "wrist", _unit_wrist(self.wrist))
+        object.__setattr__(self, "wrist", unit_poses("wrist", self.wrist))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -148,6 +148,48 @@ class JointTrajectory:
         )
 
 
+def is_regular(elapsed: Float[np.ndarray, " T"], rate: float) -> bool:
+    """Whether times since the first [s] are those of frames at `rate` [Hz]."""
+    return bool(np.abs(elapsed * rate - np.arange(len(elapsed))).max() <= 1e-3)
+
+
+def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float) -> JointTrajectory:
+    """`trajectory` at `control_rate` [Hz] from time 0, its columns in the order of `hand`.
+
+    A trajectory that has this rate already keeps its frames as they are.
+
+    Raises:
+        InputError: it is for another hand, or has fewer than two frames at that rate.
+    """
+    if (trajectory.hand, trajectory.side) != (hand.name, hand.side):
+        raise InputError(
+            f"The trajectory is for the {trajectory.side} hand {trajectory.hand!r}, expected the "
+            f"{hand.side} hand {hand.name!r}."
+        )
+    if sorted(trajectory.joint_names) != sorted(hand.joint_names):
+        raise InputError(
+            f"The trajectory has the joints {', '.join(trajectory.joint_names)}; expected those of "
+            f"{hand.name!r}: {', '.join(hand.joint_names)}."
+        )
+    if len(trajectory) < 2:
+        raise InputError(f"The trajectory has {len(trajectory)} frame, expected at least two.")
+    elapsed = trajectory.times - trajectory.times[0]
+    if not is_regular(elapsed, control_rate):
+        trajectory = trajectory.resample(control_rate)
+    if len(trajectory) < 2:
+        raise InputError(
+            f"The trajectory lasts {elapsed[-1]:g} s, expected at least one step at "
+            f"{control_rate:g} Hz."
+        )
+    order = [trajectory.joint_names.index(name) for name in hand.joint_names]
+    return replace(
+        trajectory,
+        joint_names=hand.joint_names,
+        times=np.arange(len(trajectory)) / control_rate,
+        qpos=trajectory.qpos[:, order],
+    )
+
+
 def require_texts(**values: Sequence[object]) -> None:
     """Make sure that names are text.
 
@@ -188,10 +230,16 @@ def _require_increasing(times: Float[np.ndarray, " T"]) -> None:
         )
 
 
-def _unit_wrist(wrist: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+def unit_poses(name: str, poses: Float[np.ndarray, "T 7"]) -> Float[np.ndarray, "T 7"]:
+    """Poses with quaternions of length 1; those that have it keep their bits.
+
+    Raises:
+        InputError: a quaternion is far from that.
+    """
     with np.errstate(over="ignore"):
-        norms = np.linalg.norm(wrist[:, 3:], axis=1)
+        norms = np.linalg.norm(poses[:, 3:], axis=1)
     if np.any(np.abs(norms - 1) > 1e-3):
         i = int(np.argmax(np.abs(norms - 1)))
-        raise InputError(f"wrist[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
-    return np.concatenate([wrist[:, :3], wrist[:, 3:] / norms[:, None]], axis=1)
+        raise InputError(f"{name}[{i}] has a quaternion of length {norms[i]:g}, expected 1.")
+    norms[np.abs(norms - 1) < 1e-12] = 1.0
+    return np.concatenate([poses[:, :3], poses[:, 3:] / norms[:, None]], axis=1)

@@ -56,7 +56,7 @@ class Randomization:
         noise: standard deviations of normal noise on observations, by name: ``qpos`` [rad],
             ``qvel`` [rad/s], ``tips`` [m], ``touch`` [N], ``palm`` and ``object`` [m],
             ``palm_turn`` and ``object_turn`` [rad, of their orientations], ``object_velocity``
-            [m/s, rad/s].
+            [m/s, rad/s]. Rewards and info are of the true state.
 
     Raises:
         InputError: a range is none, or what it allows means nothing.

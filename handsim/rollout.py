@@ -16,6 +16,9 @@ from handsim.joint_trajectory import JointTrajectory, require_numbers, require_t
 
 KIND, SCHEMA = "rollout", 1
 REFERENCE_QPOS, REFERENCE_WRIST, TASK = "reference_qpos", "reference_wrist", "task"
+REFERENCE_TIPS = "reference_tips"
+"""The fingertips that were wanted (N1, F, 3), where they were not the trajectory's own."""
+OBJECT_PATH = "object_path"
 
 _GROUPS = ("observations", "info", "annotations", "frames")
 _RANKS = {"times": 1, "actions": 2, "rewards": 1, "states": 2, "terminated": 1, "truncated": 1}

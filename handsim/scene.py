@@ -95,7 +95,7 @@ class Scene:
         mujoco.mj_resetData(self.model, data)
         data.qpos[self.qpos_ids] = qpos
         data.ctrl[self.ctrl_ids] = self.hand.ctrl_from_qpos(qpos)
-        self._hold(data)
+        self.hold(data)
         self.wrist.place(data, wrist)
         if self.wrist.kind != "fixed":
             data.userdata[:_COORDINATES] = self.wrist.coordinates(wrist[None])[0]
@@ -110,11 +110,13 @@ class Scene:
         samples = self.model.actuator_history[self.ctrl_ids, 0]
         return max(0, int(samples.min()) - 1) * self.model.opt.timestep
 
-    def _hold(self, data: mujoco.MjData) -> None:
+    def hold(self, data: mujoco.MjData) -> None:
         """Make actuators that act late believe that their targets have always been these."""
         for actuator in self.ctrl_ids[self.model.actuator_history[self.ctrl_ids, 0] > 0]:
-            samples = np.full(self.model.actuator_history[actuator, 0], data.ctrl[actuator])
-            mujoco.mj_initCtrlHistory(self.model, data, actuator, None, samples)
+            count = int(self.model.actuator_history[actuator, 0])
+            times = data.time + np.arange(-count, 0) * self.model.opt.timestep
+            values = np.full(count, data.ctrl[actuator])
+            mujoco.mj_initCtrlHistory(self.model, data, actuator, times, values)
 
     def show_goal(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Move the goal's image to `pose`."""

@@ -10,7 +10,7 @@ from handsim.hands.robot_hand import PALM_SITE, RobotHand
 CAMERAS = ("front", "wrist", "top")
 HUMAN_SPHERE = (np.array([0.025, 0.015, 0.095]), 0.125)
 """Centre, in the palm frame, and radius [m] of a sphere around an adult's hand."""
-ROOM_RADIUS = 0.3
+ROOM_RADIUS = 0.22
 """Radius of what the cameras in a room frame [m], above the middle of the table."""
 _FOVY, _WRIST_FOVY = 30.0, 72.0
 

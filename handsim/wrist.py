@@ -33,6 +33,9 @@ BODY, TARGET = "scene/wrist", "scene/wrist_target"
 _BANDWIDTH_HZ = 15.0
 _FORCE, _TORQUE = 200.0, 20.0
 _PAYLOAD, _PAYLOAD_LEVER = 0.3, 0.1
+_ARMATURE = 0.1
+"""Of each joint of an actuated wrist, as a share of what it moves: at a deviation of ±90° roll and
+flexion turn about one axis, and nothing else would resist their difference."""
 _AXES = "ZXY"
 
 
@@ -70,7 +73,7 @@ class Wrist(ABC):
         turns = Rotation.from_quat(self.base[3:], scalar_first=True).inv() * Rotation.from_quat(
             poses[:, 3:], scalar_first=True
         )
-        angles = np.unwrap(turns.as_euler(_AXES), axis=0)
+        angles = np.unwrap(_angles(turns.as_matrix()), axis=0)
         return np.concatenate([poses[:, :3] - self.base[:3], angles], axis=1)
 
     def pose(self, coordinates: Float[np.ndarray, " 6"]) -> Float[np.ndarray, " 7"]:
@@ -168,6 +171,17 @@ class ActuatedWrist(Wrist):
         data.ctrl[self._ctrl] = coordinates
 
 
+def _angles(R: Float[np.ndarray, "T 3 3"]) -> Float[np.ndarray, "T 3"]:
+    """Roll, deviation, flexion of rotations R = Rz Rx Ry; flexion 0 where it is one with roll."""
+    locked = np.hypot(R[:, 0, 1], R[:, 1, 1]) < 1e-9
+    roll = np.arctan2(
+        np.where(locked, R[:, 1, 0], -R[:, 0, 1]), np.where(locked, R[:, 0, 0], R[:, 1, 1])
+    )
+    deviation = np.arcsin(np.clip(R[:, 2, 1], -1.0, 1.0))
+    flexion = np.where(locked, 0.0, np.arctan2(-R[:, 2, 0], R[:, 2, 2]))
+    return np.stack([roll, deviation, flexion], axis=1)
+
+
 def joint_names() -> tuple[str, ...]:
     """The joints of an actuated wrist, and their actuators."""
     return tuple(f"{BODY}_{name}" for name in COORDINATES)
@@ -219,10 +233,11 @@ def _add_joints(
     rows += [(hinge, axis, inertia, _TORQUE) for axis in turn_axes]
     omega = 2 * np.pi * _BANDWIDTH_HZ
     for name, (kind, axis, moved, limit) in zip(joint_names(), rows, strict=True):
-        body.add_joint(name=name, type=kind, axis=axis)
+        body.add_joint(name=name, type=kind, axis=axis, armature=_ARMATURE * moved)
+        driven = moved * (1 + _ARMATURE)
         actuator = spec.add_actuator(name=name, target=name)
         actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
-        actuator.set_to_position(kp=moved * omega**2, kv=2 * moved * omega)
+        actuator.set_to_position(kp=driven * omega**2, kv=2 * driven * omega)
         actuator.forcelimited, actuator.forcerange = True, [-limit, limit]
 
 

@@ -3,6 +3,7 @@
 from retarget.calibration import Calibration
 from retarget.dex_retargeter import DexRetargeter, load_dex_config
 from retarget.fitting import calibrate, calibrate_open
+from retarget.generation import Recipe, generate
 from retarget.human import filters
 from retarget.human.extract import extract
 from retarget.human.hand_trajectory import HandTrajectory
@@ -10,6 +11,7 @@ from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load, load_hands
 from retarget.pace import CALM, Pace
+from retarget.playback import tip_targets
 from retarget.references import DEFAULT, METHODS
 from retarget.retargeter import Retargeter, Solution
 from retarget.scoring import score
@@ -26,6 +28,7 @@ __all__ = [
     "HandTrajectory",
     "OneEuro",
     "Pace",
+    "Recipe",
     "Retargeter",
     "Smoothing",
     "Solution",
@@ -35,8 +38,10 @@ __all__ = [
     "extract",
     "filters",
     "fit_mano",
+    "generate",
     "load",
     "load_dex_config",
     "load_hands",
     "score",
+    "tip_targets",
 ]

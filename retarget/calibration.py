@@ -133,6 +133,14 @@ class Calibration:
                 f"The calibration is of {self.hand} {self.side}, the hand is "
                 f"{hand.name} {hand.side}; expected the same."
             )
+        self.require_tips(source)
+
+    def require_tips(self, source: Source) -> None:
+        """Make sure that a motion's fingertips are what they were in the calibration's.
+
+        Raises:
+            InputError: they are another tracker's.
+        """
         if self.tips and source.tips and self.tips != source.tips:
             raise InputError(
                 f"The calibration is for fingertips that are {self.tips!r}, those of the motion "

@@ -1,5 +1,6 @@
 """The `retarget` command: parses, calls, prints; holds no logic."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -15,10 +16,11 @@ from rich.text import Text
 import handsim
 import retarget
 from handsim.adoption import add_hand
-from handsim.errors import HandsimError
+from handsim.errors import HandsimError, InputError
 from handsim.gallery import show, write_gallery
 from handsim.hands.catalog import summarise
-from retarget import doctor, inspection, live, metrics
+from handsim.resimulation import read_episode, resimulate
+from retarget import doctor, generation, inspection, live, metrics
 from retarget.demo import demo, write_scores
 from retarget.human.extract import extract as extract_hands
 from retarget.human.extract import parse_options, venvs
@@ -109,21 +111,38 @@ def solve(
 
 
 def replay(
-    solution: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="from `retarget solve`")],
-    out: Output,
+    recorded: Annotated[
+        tyro.conf.Positional[Path], tyro.conf.arg(help="from `solve`, or with --episode a dataset")
+    ],
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
     motion: Path | None = None,
     wrist: Literal["fixed", "floating"] = "fixed",
     video: Path | None = None,
+    episode: int | None = None,
+    format: str | None = None,
 ) -> None:
-    """Replay a solution in MuJoCo physics.
+    """Replay a solution in MuJoCo physics; or prove that a dataset's episode is what physics does.
+
+    With --episode the recorded actions are taken again in the recorded environment, and every state
+    is compared with the recorded one, bit by bit; exit code 1 where they differ.
 
     Args:
         out: the rollout, an .npz.
         motion: the human motion it came from: its keypoints go into the rollout and the video.
         wrist: hold the wrist still, or let it follow the person's.
         video: an .mp4 of the person beside what the robot did; needs `motion`.
+        episode: number of an episode of the dataset, from 0.
+        format: the dataset's, found out when not given.
     """
-    solved = retarget.Solution.load(solution)
+    if episode is not None:
+        found = resimulate(read_episode(recorded, episode, format))
+        print(f"episode {episode}: {found}")
+        if not found.same:
+            sys.exit(1)
+        return
+    if out is None:
+        raise InputError("replay needs -o for the rollout, or --episode for a dataset.")
+    solved = retarget.Solution.load(recorded)
     person = retarget.load(motion, side=solved.trajectory.side) if motion else None
     rollout = play(solved, person, wrist)
     rollout.save(out)
@@ -171,6 +190,49 @@ def export(
     episodes = [handsim.Rollout.load(path) for path in rollouts]
     handsim.datasets.write(format, out, episodes)
     print(f"wrote {out}: {len(episodes)} episodes, {sum(map(len, episodes))} steps")
+
+
+def run_generate(
+    motions: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(help="human motions in any format, or folders of such"),
+    ],
+    out: Output,
+    recipe: Annotated[generation.Recipe, tyro.conf.arg(name="")],
+    workers: int | None = None,
+    ray: str | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Make robot-learning datasets of human motions; cut off, the same command goes on.
+
+    Args:
+        out: the folder to write.
+        workers: how many processes; one a processor when not given.
+        ray: work on the Ray cluster at this address instead, or "auto"; "local" starts one.
+        dry_run: only say how many episodes, bytes and hours it comes to.
+    """
+    if dry_run:
+        plan = generation.make_plan(recipe, motions, _console.is_terminal)
+        print(generation.estimate(plan, workers or os.cpu_count() or 1))
+        return
+    try:
+        made = generation.generate(motions, recipe, out, workers, ray, _console.is_terminal)
+    except KeyboardInterrupt:
+        _say(f"retarget: {out} is not finished: the same command goes on where this one stopped")
+        raise
+    print(f"wrote {made}")
+
+
+def verify(
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="what `generate` wrote")],
+) -> None:
+    """Say whether a generated folder is what its manifest says; exit code 1 where it is not."""
+    problems = generation.verify(out, _console.is_terminal)
+    for problem in problems:
+        print(problem)
+    print(f"{out}: {len(problems)} problems" if problems else f"{out}: whole")
+    if problems:
+        sys.exit(1)
 
 
 def hands(
@@ -338,6 +400,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "replay": replay,
     "score": score,
     "export": export,
+    "generate": run_generate,
+    "verify": verify,
     "hands": hands,
     "extract": extract,
     "setup": setup,

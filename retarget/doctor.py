@@ -73,6 +73,8 @@ CAPABILITIES: dict[str, Capability] = {
     "video": Capability(probes.video, "pip install --force-reinstall imageio-ffmpeg"),
     "torch": Capability(probes.torch, _extra("torch")),
     "zarr": Capability(probes.zarr, _extra("zarr")),
+    "lerobot": Capability(probes.lerobot, _extra("lerobot")),
+    "minari": Capability(probes.minari, _extra("minari")),
     "rosbags": Capability(probes.rosbags, _extra("ros")),
     **{
         f"extract {name}": Capability(partial(probes.backend, name), f"retarget setup {name}")

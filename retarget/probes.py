@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
+import gymnasium
 import h5py
 import mujoco
 import nlopt
@@ -176,6 +177,29 @@ def zarr() -> str:
     if bytes(codec.decode(codec.encode(b"handsim" * 9))) != b"handsim" * 9:
         raise RuntimeError("Blosc does not unpack what it packed")
     return f"numcodecs {_extra('numcodecs').__version__}"
+
+
+def lerobot() -> str:
+    """A video as LeRobot's is encoded, and decoded again."""
+    packages = [_extra(name) for name in ("av", "pyarrow")]
+    video = importlib.import_module("handsim.datasets.video")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        video.encode(path, np.full((3, 16, 16, 3), 128, np.uint8))
+        found = video.decode(path, 0, 3, 30.0)
+    if np.abs(found.astype(int) - 128).max() > 8:
+        raise RuntimeError("a grey picture became another")
+    return ", ".join(f"{package.__name__} {package.__version__}" for package in packages)
+
+
+def minari() -> str:
+    """A space is written as Minari writes it."""
+    package = _extra("minari")
+    space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float64)
+    text = package.serialization.serialize_space(space)
+    if package.serialization.deserialize_space(text) != space:
+        raise RuntimeError("a space became another")
+    return f"minari {package.__version__}"
 
 
 def rosbags() -> str:

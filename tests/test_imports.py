@@ -25,6 +25,7 @@ OPTIONAL = {
     "rosbags",
     "apsw",
     "numcodecs",
+    "ray",
     "coacd",
     "trimesh",
 }

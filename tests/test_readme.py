@@ -38,11 +38,13 @@ def test_the_examples_run(beside_a_motion):
     names: dict = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
-    assert len(examples) == 3
+    assert len(examples) == 4
     assert names["qpos"].shape == (names["hand"].nq,)
     assert names["scores"]["tip_error_mm"] < 10
     assert names["same"].config.type == "vector"
     assert names["solution"].failed == 0
+    assert names["grasped"].info["success"][-1]
+    names["envs"].close()
     assert (beside_a_motion / "episodes.hdf5").exists()
 
 
@@ -73,7 +75,7 @@ def test_what_it_lists_is_what_there_is():
 
 def test_the_pictures_are_there():
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     assert all((ROOT / picture).stat().st_size > 10_000 for picture in pictures)
 
 

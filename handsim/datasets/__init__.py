@@ -5,19 +5,27 @@ A rollout becomes part of a dataset in two steps. `pack` does all that is expens
 together: one writer, which holds no more than an episode in memory and writes the same bytes from
 the same packs. `write` does both.
 
-Each module has three functions: ``pack(rollout, folder)``, ``assemble(path, packs)`` and
-``episodes(path)``.
+Each module has four functions: ``pack(rollout, folder)``, ``assemble(path, packs)``,
+``episodes(path)`` and ``verify(path)``.
 """
 
 import importlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
-from handsim.datasets.packs import CARD, Packs, card_of, write_card
-from handsim.errors import HandsimError, InputError, MissingExtraError, OutputError, unknown
+from handsim.datasets.packs import CARD, Packs, card_of, dataset_card, write_card
+from handsim.errors import (
+    FormatError,
+    HandsimError,
+    InputError,
+    MissingExtraError,
+    MissingFileError,
+    OutputError,
+    unknown,
+)
 from handsim.files import replacing_folder
 from handsim.rollout import Rollout
 
@@ -34,7 +42,7 @@ def pack(format: str, rollout: Rollout, folder: str | Path) -> None:
         InputError: the format cannot hold the rollout.
         OutputError: `folder` cannot be written, or is there and is no pack.
     """
-    module = _module(format)
+    module = module_of(format)
     if not len(rollout):
         raise InputError("rollout: an episode of no steps, expected at least one.")
     with _writing(folder), replacing_folder(folder, CARD) as temporary:
@@ -59,7 +67,7 @@ def assemble(format: str, path: str | Path, packs: Sequence[str | Path]) -> None
         InputError: the episodes do not go together.
         OutputError: `path` cannot be written.
     """
-    module = _module(format)
+    module = module_of(format)
     checked = Packs(format, [Path(folder) for folder in packs])
     with _writing(path):
         module.assemble(Path(path), checked)
@@ -79,7 +87,7 @@ def write(format: str, path: str | Path, rollouts: Iterable[Rollout]) -> None:
         InputError: the rollouts do not go together, or the format cannot hold them.
         OutputError: `path` cannot be written.
     """
-    _module(format)
+    module_of(format)
     with _writing(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=f".{Path(path).name}-") as packs:
@@ -104,10 +112,48 @@ def read(format: str, path: str | Path) -> list[Rollout]:
 
 def episodes(format: str, path: str | Path) -> Iterator[Rollout]:
     """Read the rollouts of a dataset one at a time; see `read`."""
-    return _module(format).episodes(Path(path))
+    return module_of(format).episodes(Path(path))
 
 
-def _module(format: str) -> ModuleType:
+def recognised(path: str | Path) -> str:
+    """The format of a dataset of ours, by what is there.
+
+    Raises:
+        MissingFileError: there is nothing.
+        FormatError: it is no dataset, or of no known format.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(f"No such dataset: {path}.")
+    if path.is_file():
+        return "robomimic"
+    for format in FORMATS:
+        with suppress(FormatError):
+            dataset_card(path, format)
+            return format
+    raise FormatError(f"{path} is no dataset of a known format: {', '.join(FORMATS)}.")
+
+
+def verify(format: str, path: str | Path) -> int:
+    """Read a whole dataset, and compare what learners see of it with the exact rollouts.
+
+    Returns:
+        How many episodes it has.
+
+    Raises:
+        FormatError: something is damaged, absent, or not what was recorded.
+        UnknownNameError, MissingExtraError, MissingFileError: as `read`.
+    """
+    return module_of(format).verify(Path(path))
+
+
+def module_of(format: str) -> ModuleType:
+    """The module of a format.
+
+    Raises:
+        UnknownNameError: there is no such format.
+        MissingExtraError: it needs packages that are not installed.
+    """
     if format not in FORMATS:
         raise unknown("dataset format", format, FORMATS)
     try:

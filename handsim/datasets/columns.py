@@ -5,11 +5,12 @@ last frame has no row. Floats are float32, whole numbers int64.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
-from handsim.datasets.packs import Card, Column
-from handsim.errors import InputError
+from handsim.datasets.packs import Card, Column, card_of
+from handsim.errors import FormatError, InputError
 from handsim.rollout import Rollout
 
 STATE = "qpos"
@@ -75,6 +76,28 @@ def column_rows(rollout: Rollout, key: Key) -> np.ndarray:
         array = getattr(rollout, group)[name]
     rows = array[: len(rollout)].astype(_learned(array.dtype))
     return rows[:, None] if rows.ndim == 1 else rows
+
+
+def require_rows(
+    path: Path, index: int, rollout: Rollout, names: Names, rows: Mapping[str, np.ndarray]
+) -> None:
+    """Make sure that the columns of a dataset hold an episode as it was.
+
+    Args:
+        path: of the dataset.
+        index: of the episode.
+        rollout: the episode.
+        names: how the format calls its columns.
+        rows: the columns of the dataset, the rows of the episode.
+
+    Raises:
+        FormatError: a column differs.
+    """
+    keys = column_keys(card_of(rollout), names)
+    for name, found in rows.items():
+        expected = column_rows(rollout, keys[name])
+        if not np.array_equal(found, expected, equal_nan=expected.dtype.kind == "f"):
+            raise FormatError(f"{path}: {name!r} of episode {index} is not what was recorded.")
 
 
 def _learned(dtype: np.dtype) -> str:

@@ -24,14 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float, UInt8
 
 from handsim.datasets import statistics
-from handsim.datasets.columns import column_keys, column_rows
+from handsim.datasets.columns import column_keys, column_rows, column_spec, require_rows
 from handsim.datasets.lerobot_files import DatasetFiles, PackFiles
-from handsim.datasets.lerobot_info import EPISODES, NAMES, VIDEO_KEY, VIDEOS
+from handsim.datasets.lerobot_info import DATA, EPISODES, NAMES, VIDEO_KEY, VIDEOS
 from handsim.datasets.packs import (
     Packs,
     card_of,
@@ -39,12 +37,13 @@ from handsim.datasets.packs import (
     dataset_folder,
     picture_columns,
     pictures_of,
+    require_steps,
 )
-from handsim.datasets.parquet import CHUNK, file_name, write_arrow
+from handsim.datasets.parquet import CHUNK, array_of, file_name, read_tables, write_arrow
 from handsim.datasets.sidecar import read_sidecar, sidecar_path, write_sidecar
 from handsim.datasets.video import decode, encode
 from handsim.errors import FormatError, InputError
-from handsim.files import one_line, whole
+from handsim.files import whole
 from handsim.rollout import Rollout
 
 FORMAT = "lerobot"
@@ -66,6 +65,7 @@ def pack(rollout: Rollout, folder: Path) -> None:
     flat = [array.reshape(len(array), -1).astype(np.float64) for array in rows.values()]
     np.save(files.statistics, statistics.of_columns(np.concatenate(flat, axis=1)))
     for name, pictures in pictures_of(rollout).items():
+        files.video(name).parent.mkdir(exist_ok=True)
         encode(files.video(name), pictures[:-1])
         seen, count = statistics.of_pictures(pictures[:-1])
         np.savez(files.picture_statistics(name), statistics=seen, count=count)
@@ -105,6 +105,28 @@ def episodes(path: Path) -> Iterator[Rollout]:
         yield read_sidecar(sidecar, pictures)
 
 
+def verify(path: Path) -> int:
+    """Read the whole dataset, and compare its columns with the exact rollouts.
+
+    Returns:
+        The number of episodes.
+
+    Raises:
+        FormatError: something is damaged, or not what was recorded.
+    """
+    common = dataset_card(path, FORMAT)
+    keys = column_keys(common, NAMES)
+    shapes = {name: column_spec(common, key).shape for name, key in keys.items()}
+    lengths = []
+    tables = read_tables(path / DATA, list(shapes))
+    for index, (rollout, table) in enumerate(zip(episodes(path), tables, strict=True)):
+        with whole(path, "dataset of LeRobot"):
+            rows = {name: array_of(table[name], shape) for name, shape in shapes.items()}
+        require_rows(path, index, rollout, NAMES, rows)
+        lengths.append(len(rollout))
+    return require_steps(path, common, lengths)
+
+
 def _episode_rows(path: Path, cameras: list[str]) -> Iterator[dict[str, Any]]:
     """Where each episode is."""
     videos = [f"videos/{VIDEO_KEY.format(name)}" for name in cameras]
@@ -114,15 +136,8 @@ def _episode_rows(path: Path, cameras: list[str]) -> Iterator[dict[str, Any]]:
         "length",
         *(f"{video}/{place}" for video in videos for place in places),
     ]
-    files = sorted((path / EPISODES).glob("*/*.parquet"))
-    if not files:
-        raise FormatError(f"{path} has no files in {EPISODES}, expected a dataset of LeRobot.")
-    for file in files:
-        try:
-            rows = pq.read_table(file, columns=columns).to_pylist()
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise FormatError(f"{file} cannot be read: {one_line(error)}.") from error
-        yield from rows
+    for table in read_tables(path / EPISODES, columns):
+        yield from table.to_pylist()
 
 
 def _decoded(

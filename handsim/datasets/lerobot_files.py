@@ -1,6 +1,7 @@
 """The files of a LeRobotDataset v3.0, written episode by episode."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,11 @@ class PackFiles:
 
     def video(self, name: str) -> Path:
         """The encoded pictures of a camera."""
-        return self.folder / f"{name}.mp4"
+        return self.folder / "pictures" / f"{name}.mp4"
 
     def picture_statistics(self, name: str) -> Path:
         """Statistics of the pictures of a camera."""
-        return self.folder / f"{name}.npz"
+        return self.folder / "pictures" / f"{name}.npz"
 
 
 class VideoFiles:
@@ -160,10 +161,11 @@ class DatasetFiles:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._data.close()
-        self._episodes.close()
-        for videos in self._videos.values():
-            videos.close()
+        with ExitStack() as stack:
+            stack.callback(self._data.close)
+            stack.callback(self._episodes.close)
+            for videos in self._videos.values():
+                stack.callback(videos.close)
 
     def finish(self) -> None:
         """Write what describes the dataset as a whole."""

@@ -46,15 +46,16 @@ from handsim.datasets.demos import (
     write_array,
     write_header,
 )
+from handsim.datasets.hdf5_writer import new_hdf5
 from handsim.datasets.packs import Card, Column, Packs, dataset_card, dataset_folder
-from handsim.errors import InputError, OutputError
+from handsim.errors import FormatError, InputError, OutputError
 from handsim.files import whole
 from handsim.hdf5 import Hdf5
 from handsim.rollout import Rollout
 
 FORMAT = "minari"
 _PACKED, _EPISODE, _DATA = "episode.hdf5", "episode", "data/main_data.hdf5"
-_OURS = "handsim"
+_METADATA, _OURS = "data/metadata.json", "handsim"
 _STEPS = {
     "actions": "actions",
     "rewards": "rewards",
@@ -71,7 +72,7 @@ def pack(rollout: Rollout, folder: Path) -> None:
     """
     if _OURS in rollout.info:
         raise InputError(f"info: the name {_OURS!r} is taken, expected another.")
-    with h5py.File(folder / _PACKED, "w") as file:
+    with new_hdf5(folder / _PACKED) as (file, _):
         episode = file.create_group(_EPISODE)
         write_header(episode, rollout)
         episode.attrs["total_steps"] = len(rollout)
@@ -99,11 +100,12 @@ def assemble(path: Path, packs: Packs) -> None:
     name = dataset_id(path)
     with dataset_folder(path, packs) as root:
         (root / "data").mkdir()
-        with h5py.File(root / _DATA, "w") as file:
+        with new_hdf5(root / _DATA) as (file, require_written):
             for index, (folder, _) in enumerate(packs):
                 with h5py.File(folder / _PACKED, "r") as packed:
                     packed.copy(_EPISODE, file, name=f"episode_{index}")
                 file[f"episode_{index}"].attrs["id"] = index
+                require_written()
         size = round((root / _DATA).stat().st_size / 1e6, 1)
         metadata = {
             "dataset_id": name,
@@ -118,7 +120,7 @@ def assemble(path: Path, packs: Packs) -> None:
             **_environment(packs.common),
         }
         content = json.dumps(metadata, indent=4, sort_keys=True)
-        (root / "data" / "metadata.json").write_text(content)
+        (root / _METADATA).write_text(content)
 
 
 def episodes(path: Path) -> Iterator[Rollout]:
@@ -136,6 +138,24 @@ def episodes(path: Path) -> Iterator[Rollout]:
             index += 1
             more = f"episode_{index}" in file
         yield rollout
+
+
+def verify(path: Path) -> int:
+    """Read the whole dataset; returns the number of episodes.
+
+    Raises:
+        FormatError: it is damaged, or does not say what it holds.
+    """
+    lengths = [len(rollout) for rollout in episodes(path)]
+    with whole(path, "dataset of Minari"):
+        metadata = json.loads((path / _METADATA).read_bytes())
+        said = metadata["total_episodes"], metadata["total_steps"]
+    if said != (len(lengths), sum(lengths)):
+        raise FormatError(
+            f"{path} holds {len(lengths)} episodes of {sum(lengths)} steps, expected {said[0]} of "
+            f"{said[1]}."
+        )
+    return len(lengths)
 
 
 def dataset_id(path: Path) -> str:

@@ -141,6 +141,9 @@ def read_card(folder: str | Path, format: str) -> Card:
         for names in ("joint_names", "actuator_names"):
             content[names] = tuple(content[names])
         content["action"] = _from_json(content["action"])
+        every = [name for group in content["columns"].values() for name in group]
+        if any("/" in name for name in every):
+            raise FormatError(f"{path} has names with '/', which lead elsewhere.")
         content["columns"] = {
             group: {name: _from_json(column) for name, column in content["columns"][group].items()}
             for group in (*ALIKE, *OPTIONAL)
@@ -200,6 +203,17 @@ def dataset_card(path: Path, format: str) -> Card:
     if not (path / CARD).is_file():
         raise FormatError(f"{path} has no {CARD}, expected a dataset that handsim wrote.")
     return read_card(path, format)
+
+
+def require_steps(path: Path, common: Card, lengths: Sequence[int]) -> int:
+    """Make sure that a dataset has as many steps as its card says; returns how many episodes.
+
+    Raises:
+        FormatError: it has not.
+    """
+    if sum(lengths) != common.steps:
+        raise FormatError(f"{path} holds {sum(lengths)} steps, expected {common.steps}.")
+    return len(lengths)
 
 
 def _join(common: Card, card: Card, i: int) -> Card:

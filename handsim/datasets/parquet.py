@@ -1,11 +1,14 @@
 """Numbers as Arrow tables, and tables as the numbered Parquet files of a LeRobot dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from handsim.errors import FormatError
+from handsim.files import one_line
 
 CHUNK, MEGABYTE = 1000, 1 << 20
 """Files in a folder, and the bytes that files are measured in."""
@@ -66,6 +69,36 @@ class ParquetFiles:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def read_tables(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The tables that `ParquetFiles` wrote, one by one.
+
+    Raises:
+        FormatError: there are none, or one is damaged.
+    """
+    files = sorted(folder.glob("*/*.parquet"))
+    if not files:
+        raise FormatError(f"{folder} has no Parquet files, expected those of a dataset.")
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    yield file.read_row_group(group, columns=list(columns))
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise FormatError(f"{path} cannot be read: {one_line(error)}.") from error
+
+
+def array_of(column: pa.ChunkedArray, shape: tuple[int, ...]) -> np.ndarray:
+    """The rows that `arrow_array` made a column of.
+
+    Raises:
+        ValueError: they do not have this shape.
+    """
+    flat = column.combine_chunks()
+    while pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
+        flat = flat.flatten()
+    return flat.to_numpy(zero_copy_only=False).reshape(-1, *shape)
 
 
 def arrow_array(rows: np.ndarray) -> pa.Array:

@@ -28,6 +28,7 @@ import h5py
 import numpy as np
 
 from handsim.datasets.demos import observed, read_arrays, read_rollout, write_array, write_header
+from handsim.datasets.hdf5_writer import new_hdf5
 from handsim.datasets.packs import Card, Packs
 from handsim.errors import FormatError, OutputError
 from handsim.files import replacing, whole
@@ -47,7 +48,7 @@ def pack(rollout: Rollout, folder: Path) -> None:
     Raises:
         InputError: an observation has the name of a camera's pictures.
     """
-    with h5py.File(folder / _PACKED, "w") as file:
+    with new_hdf5(folder / _PACKED) as (file, _):
         _write_demo(file.create_group(_DEMO), rollout)
 
 
@@ -59,7 +60,7 @@ def assemble(path: Path, packs: Packs) -> None:
     """
     if path.suffix.lower() not in (".hdf5", ".h5"):
         raise OutputError(f"Cannot write {path}: expected a name that ends in .hdf5 or .h5.")
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, new_hdf5(temporary) as (file, require_written):
         data = file.create_group("data")
         data.attrs["total"] = packs.common.steps
         data.attrs["env_args"] = json.dumps(_env_args(packs.common), sort_keys=True)
@@ -67,6 +68,7 @@ def assemble(path: Path, packs: Packs) -> None:
         for name, (folder, _) in zip(names, packs, strict=True):
             with h5py.File(folder / _PACKED, "r") as packed:
                 packed.copy(_DEMO, data, name=name)
+            require_written()
         file.create_dataset("mask/train", data=np.array(names, dtype="S"))
 
 
@@ -87,6 +89,23 @@ def episodes(path: Path) -> Iterator[Rollout]:
             index += 1
             more = f"data/demo_{index}" in file
         yield rollout
+
+
+def verify(path: Path) -> int:
+    """Read the whole file; returns the number of demos.
+
+    Raises:
+        FormatError: it is damaged, or does not say what it holds.
+    """
+    lengths = [len(rollout) for rollout in episodes(path)]
+    with Hdf5(path) as file, whole(path, "robomimic file written by handsim"):
+        total, listed = int(file.attribute("total", "data")), len(file["mask/train"])
+    if (total, listed) != (sum(lengths), len(lengths)):
+        raise FormatError(
+            f"{path} holds {len(lengths)} demos of {sum(lengths)} steps, expected {listed} of "
+            f"{total}."
+        )
+    return len(lengths)
 
 
 def _env_args(common: Card) -> dict[str, Any]:
@@ -117,6 +136,9 @@ def _write_demo(demo: h5py.Group, rollout: Rollout) -> None:
 def _read_demo(file: Hdf5, demo: str) -> Rollout:
     first, later = read_arrays(file, f"{demo}/obs"), read_arrays(file, f"{demo}/next_obs")
     observations = {name: np.concatenate([first[name][:1], rows]) for name, rows in later.items()}
+    for name, rows in first.items():
+        if not np.array_equal(rows, observations[name][:-1], equal_nan=rows.dtype.kind == "f"):
+            raise ValueError(f"obs/{name} and next_obs/{name} do not continue each other")
     states = np.concatenate([file[f"{demo}/states"], file[f"{demo}/final_state"][None]])
     plain = {**read_arrays(file, demo, _PLAIN), "states": states}
     groups = {group: read_arrays(file, f"{demo}/{group}") for group in _GROUPS}

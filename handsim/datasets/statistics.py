@@ -80,8 +80,14 @@ def as_json(
 
 
 def _statistics(values: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "9 D"]:
-    first = [f(values, axis=0) for f in (np.min, np.max, np.mean, np.std)]
-    return np.concatenate([np.stack(first), np.quantile(values, QUANTILES, axis=0)])
+    # Sorting rows that are contiguous takes a tenth of the time of NumPy's quantiles of columns.
+    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
+    places = np.array(QUANTILES) * (len(values) - 1)
+    below = np.floor(places).astype(int)
+    above = np.minimum(below + 1, len(values) - 1)
+    quantiles = ordered[:, below] + (places - below) * (ordered[:, above] - ordered[:, below])
+    mean, std = values.mean(axis=0), values.std(axis=0)
+    return np.stack([ordered[:, 0], ordered[:, -1], mean, std, *quantiles.T])
 
 
 def _of_histogram(counts: np.ndarray) -> Float[np.ndarray, " 9"]:

@@ -63,20 +63,15 @@ class VideoWriter:
 
     def append(self, path: Path) -> None:
         """Append all frames of a video that `encode` wrote."""
-        with _reading(path), av.open(str(path)) as source:
+        for packet in _packets(path):
             if self._stream is None:
-                self._stream = self._container.add_stream_from_template(
-                    source.streams.video[0], opaque=True
-                )
+                self._stream = self._container.add_stream_from_template(packet.stream, opaque=True)
                 self._stream.time_base = self._tick
-            for packet in source.demux(video=0):
-                if packet.size == 0:
-                    continue
-                packet.time_base, packet.stream = self._tick, self._stream
-                packet.pts = packet.dts = self.frames
-                packet.duration = 1
-                self._container.mux(packet)
-                self.frames += 1
+            packet.time_base, packet.stream = self._tick, self._stream
+            packet.pts = packet.dts = self.frames
+            packet.duration = 1
+            self._container.mux(packet)
+            self.frames += 1
 
     def close(self) -> None:
         """Write what players need to find frames; without it there is no video."""
@@ -110,6 +105,14 @@ def decode(path: Path, start: int, count: int, rate: float) -> UInt8[np.ndarray,
 def fraction(rate: float) -> Fraction:
     """Frames a second as a fraction, to the millionth."""
     return Fraction(rate).limit_denominator(1_000_000)
+
+
+def _packets(path: Path) -> Iterator[av.Packet]:
+    """The encoded frames of a video."""
+    with _reading(path), av.open(str(path)) as source:
+        for packet in source.demux(video=0):
+            if packet.size:
+                yield packet
 
 
 @contextmanager

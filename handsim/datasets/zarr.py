@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handsim.datasets.columns import column_keys, column_rows, column_spec
+from handsim.datasets.columns import column_keys, column_rows, column_spec, require_rows
 from handsim.datasets.packs import (
     Card,
     Column,
@@ -34,6 +34,7 @@ from handsim.datasets.packs import (
     dataset_folder,
     picture_columns,
     pictures_of,
+    require_steps,
 )
 from handsim.datasets.sidecar import read_sidecar, sidecar_path, write_sidecar
 from handsim.errors import InputError
@@ -113,11 +114,33 @@ def episodes(path: Path) -> Iterator[Rollout]:
         FormatError: it is damaged, or another program wrote it.
     """
     cameras = picture_columns(dataset_card(path, FORMAT))
-    with whole(path, "dataset in Zarr"):
-        ends = [int(end) for end in read_zarr(path / "meta" / _ENDS)]
-    for index, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+    for index, (start, end) in enumerate(_bounds(path)):
         pictures = {name: read_zarr(path / "data" / name, start, end) for name in cameras}
         yield read_sidecar(sidecar_path(path, index), pictures)
+
+
+def verify(path: Path) -> int:
+    """Read the whole dataset, and compare its columns with the exact rollouts.
+
+    Returns:
+        The number of episodes.
+
+    Raises:
+        FormatError: something is damaged, or not what was recorded.
+    """
+    common, bounds = dataset_card(path, FORMAT), _bounds(path)
+    names = list(column_keys(common, NAMES))
+    for index, (rollout, (start, end)) in enumerate(zip(episodes(path), bounds, strict=True)):
+        rows = {name: read_zarr(path / "data" / name, start, end) for name in names}
+        require_rows(path, index, rollout, NAMES, rows)
+    return require_steps(path, common, [end - start for start, end in bounds])
+
+
+def _bounds(path: Path) -> list[tuple[int, int]]:
+    """The first row of each episode, and the first row after it."""
+    with whole(path, "dataset in Zarr"):
+        ends = [int(end) for end in read_zarr(path / "meta" / _ENDS)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 def _columns(card: Card) -> dict[str, Column]:

@@ -12,6 +12,8 @@ from jaxtyping import Float, UInt8
 
 from handsim import rewards
 from handsim.control import (
+    FASTEST_WRIST,
+    FASTEST_WRIST_TURN,
     MAX_WRIST_SPEED,
     MAX_WRIST_TURN,
     RANGE_TIME,
@@ -21,12 +23,15 @@ from handsim.control import (
 )
 from handsim.envs.step_parts import bounded, see_hand
 from handsim.errors import InputError, unknown
+from handsim.joint_trajectory import JointTrajectory, conformed
+from handsim.poses import interpolate_poses
 from handsim.randomization import NOISE_KEY, Randomization, noisy
 from handsim.render import Renderer, Segment
 from handsim.scene import Scene
 from handsim.stage import CAMERAS
 from handsim.tip_targets import TipTargets
 from handsim.variation import Variation
+from handsim.wrist import WRIST_LAG
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
@@ -51,7 +56,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     An action in [−1, 1]ᵃ says, in the way of the environment's control mode, what the targets of
     the hand's actuators are to be and, where the wrist is part of the action, its coordinates. The
-    targets of the hand are set at once; those of the wrist move evenly over the control step.
+    targets of the hand are set at once; those of the wrist move evenly over the control step, as
+    far as `FASTEST_WRIST` lets them.
 
     A subclass says how an episode begins, what it shows, how it is judged and when it is over. All
     that the next step depends on is MuJoCo's state and, where episodes differ by domain
@@ -64,6 +70,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         control_rate: steps a second [Hz].
         substeps: physics steps in one step.
         frame: steps since the start of the episode.
+        steps: of an episode.
         cameras: cameras whose pictures are part of the observation.
         seen: the hand as it was last observed, see `see_hand`.
         randomization: what differs from episode to episode.
@@ -73,6 +80,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     # Gymnasium reads the class's before an environment is made.
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES)}  # noqa: RUF012
+    steps: int
 
     def __init__(
         self,
@@ -127,6 +135,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self.drawn: dict[str, float] = {}
         self.commands_wrist = wrist_range is not None
         self.control = self._control(control, wrist_range)
+        fastest = np.repeat([FASTEST_WRIST, FASTEST_WRIST_TURN], 3)
+        self._wrist_reach = fastest / control_rate
         self._renderer: Renderer | None = None
         self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
         self._sights = self._what_is_seen()
@@ -192,6 +202,32 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             current = self.control.command(action, current)
         return actions
 
+    def commands(self, trajectory: JointTrajectory | None = None) -> Float[np.ndarray, "N n"]:
+        """Targets, one a step, that make the hand follow a trajectory from the start of an episode.
+
+        Each leads to the frame that its step ends in; the wrist's run ahead by `WRIST_LAG`.
+
+        Args:
+            trajectory: what to follow; by default what the episode is about, where it says.
+
+        Raises:
+            InputError: the trajectory is for another hand; or none is given and none is known.
+        """
+        if trajectory is None:
+            raise InputError(f"A {type(self).__name__} follows no trajectory, expected one.")
+        trajectory = conformed(trajectory, self.hand, self.control_rate)
+        ctrl = self.hand.ctrl_from_qpos(trajectory.qpos[1:])
+        if not self.commands_wrist:
+            return ctrl
+        poses = self.scene.wrist_poses(trajectory.wrist, trajectory.qpos)
+        ahead = np.minimum(trajectory.times[1:] + WRIST_LAG, trajectory.times[-1])
+        path = np.concatenate([poses[:1], interpolate_poses(ahead, trajectory.times, poses)])
+        return np.concatenate([self.scene.wrist.coordinates(path)[1:], ctrl], axis=1)
+
+    def annotations(self) -> dict[str, np.ndarray]:
+        """What the episode is about, a row for each of its frames, for a rollout to keep."""
+        return {}
+
     def get_state(self) -> Float[np.ndarray, " S"]:
         """All of MuJoCo's state that the next step depends on (``mjSTATE_INTEGRATION``)."""
         state = np.empty(mujoco.mj_stateSize(self.scene.model, _STATE))
@@ -251,6 +287,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """A frame from any camera, whatever the render mode, with `segments` drawn into it."""
         if self._renderer is None:
             self._renderer = Renderer(self.scene.model, self.width, self.height)
+        # A step or a state that is set moves the hand, and not the cameras that travel with it.
         mujoco.mj_camlight(self.scene.model, self.data)
         return self._renderer.render(self.data, camera or self.camera, segments or ())
 
@@ -302,7 +339,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         if not self.commands_wrist:
             return mujoco.mj_step(self.scene.model, self.data, self.substeps)
         start = self.scene.wrist_command(self.data)
-        way = (command[:6] - start) / self.substeps
+        way = np.clip(command[:6] - start, -self._wrist_reach, self._wrist_reach) / self.substeps
         for i in range(1, self.substeps + 1):
             self.scene.command_wrist(self.data, start + i * way)
             mujoco.mj_step(self.scene.model, self.data)

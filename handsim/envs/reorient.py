@@ -17,7 +17,7 @@ from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
 from handsim.objects import SceneObject, load_object
 from handsim.poses import matrices_from_poses
-from handsim.randomization import Randomization, longest_latency
+from handsim.randomization import NOISE_KEY, Randomization, longest_latency
 from handsim.scene import build_scene, timestep_at
 
 TURNS = ("yaw", "any")
@@ -141,7 +141,7 @@ class ReorientEnv(HandEnv):
         mujoco.mj_setState(scene.model, self.data, self._rest, _STATE)
         mujoco.mj_kinematics(scene.model, self.data)
         self._home = self._object_in_palm()
-        self._before = 0.0
+        self._before, self._stood = 0.0, self._stands()
         self.settings = {
             "hand": hand.name,
             "side": hand.side,
@@ -170,15 +170,20 @@ class ReorientEnv(HandEnv):
         mujoco.mj_setState(scene.model, data, self._rest, _STATE)
         pose = scene.object_pose(data)
         pose[:2] += rng.uniform(-_SHIFT, _SHIFT, 2)
-        pose[2] += _LIFT
+        pose[2] += _LIFT + max(0.0, self._stands() - self._stood)
         pose[3:] = _turned(pose[3:], np.array([0.0, 0.0, rng.uniform(-_TWIST, _TWIST)]))
         data.qpos[scene.object_qpos] = pose
         mujoco.mj_step(scene.model, data, round(_SETTLING / scene.model.opt.timestep))
         data.time = 0.0
+        scene.hold(data)
         self._notes[:] = 0, rng.integers(2**32)
         self._set_goal(scene.object_pose(data)[3:])
         scene.update(data)
         self._before = self._angle()
+
+    def _stands(self) -> float:
+        """How high the object's middle is where it stands [m]: more where it is drawn larger."""
+        return self.scene.object.rest_height if self.scene.object else 0.0
 
     def _set_goal(self, last: Float[np.ndarray, " 4"]) -> None:
         """Draw the goal that comes after `last` and show it beside the hand."""
@@ -212,6 +217,14 @@ class ReorientEnv(HandEnv):
         pose = np.concatenate([self.data.mocap_pos[goal], self.data.mocap_quat[goal]])
         return {"goal": pose, "goal_turn": self._goal_turn()}
 
+    def observe(self) -> Observation:
+        """See `HandEnv`; the turn is that of the object as it is observed, its noise included."""
+        observation = super().observe()
+        if NOISE_KEY in self.drawn:
+            turn = _way(observation["object"][3:], observation["goal"][3:])
+            observation["goal_turn"] = turn
+        return observation
+
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"goal": (7,), "goal_turn": (3,)}
 
@@ -240,12 +253,8 @@ class ReorientEnv(HandEnv):
 
     def _goal_turn(self) -> Float[np.ndarray, " 3"]:
         """The rotation vector, in the world, that brings the object to its goal."""
-        scene, data, back, turn = self.scene, self.data, np.empty(4), np.empty(4)
-        mujoco.mju_negQuat(back, data.qpos[scene.object_qpos][3:])
-        mujoco.mju_mulQuat(turn, data.mocap_quat[scene.goal_id], back)
-        vector = np.empty(3)
-        mujoco.mju_quat2Vel(vector, turn, 1.0)
-        return vector
+        scene, data = self.scene, self.data
+        return _way(data.qpos[scene.object_qpos][3:], data.mocap_quat[scene.goal_id])
 
     def _angle(self) -> float:
         vector = self._goal_turn()
@@ -268,3 +277,12 @@ def _turned(
     """An orientation, turned in the world by a rotation vector; with qw ≥ 0."""
     turned = Rotation.from_rotvec(vector) * Rotation.from_quat(quat, scalar_first=True)
     return turned.as_quat(canonical=True, scalar_first=True)
+
+
+def _way(start: Float[np.ndarray, " 4"], end: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 3"]:
+    """The rotation vector, in the world, that brings one orientation to another."""
+    back, turn, vector = np.empty(4), np.empty(4), np.empty(3)
+    mujoco.mju_negQuat(back, start)
+    mujoco.mju_mulQuat(turn, end, back)
+    mujoco.mju_quat2Vel(vector, turn, 1.0)
+    return vector

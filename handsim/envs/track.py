@@ -1,7 +1,6 @@
-"""TrackEnv: follow a joint trajectory."""
+"""TrackEnv: follow a joint trajectory, or the fingertips of a person."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,24 @@ from handsim.envs.step_parts import tracking
 from handsim.errors import InputError
 from handsim.hands.catalog import load_hand
 from handsim.hands.robot_hand import RobotHand
-from handsim.joint_trajectory import JointTrajectory
+from handsim.joint_trajectory import JointTrajectory, conformed, is_regular
 from handsim.poses import IDENTITY_POSE, interpolate_poses
 from handsim.randomization import Randomization, longest_latency
+from handsim.rollout import REFERENCE_QPOS, REFERENCE_TIPS, REFERENCE_WRIST
 from handsim.scene import build_scene, timestep_at
 from handsim.wrist import WRIST_LAG
 
 
 class TrackEnv(HandEnv):
-    """Move a hand as a `JointTrajectory` says.
+    """Move a hand as a `JointTrajectory` says, or its fingertips as they are wanted.
 
     An episode starts at rest in frame 0. Step ``k`` leads from frame ``k`` to frame ``k + 1`` and
     is judged against frame ``k + 1``, which the observation before it shows as the target; to
     command that frame's position is to track it. The episode is truncated at the last frame.
+
+    With `tips` of their own, fingertips are wanted there and joints are free: ``target_qpos`` is
+    not observed, ``joints`` no term and ``joint_rmse`` not reported. The trajectory says how the
+    episode begins, and moves the wrist.
 
     A wrist that moves is not part of the action: it follows the trajectory's wrist, interpolated at
     every physics step, its target running ahead by `WRIST_LAG`.
@@ -45,7 +49,8 @@ class TrackEnv(HandEnv):
 
     Attributes:
         reference: the trajectory at the control rate, columns in the hand's order.
-        steps: steps of an episode.
+        target_tips: the fingertips wanted at its frames (T, F, 3), in the palm frame [m].
+        free: whether only the fingertips count.
         settings: the arguments, next to the trajectory, that make an environment like this one.
     """
 
@@ -65,6 +70,7 @@ class TrackEnv(HandEnv):
         width: int = 640,
         height: int = 480,
         randomization: Randomization | Mapping[str, Any] | None = None,
+        tips: Float[np.ndarray, "T F 3"] | None = None,
     ):
         """Build the scene.
 
@@ -79,9 +85,12 @@ class TrackEnv(HandEnv):
             ground: height of a ground plane [m], or None.
             self_collision: whether the hand's links collide with each other.
             control, cameras, render_mode, camera, width, height, randomization: see `HandEnv`.
+            tips: where the fingertips are to be at the trajectory's frames, in the palm frame [m],
+                in the order of the hand's fingers; by default where the trajectory has them.
 
         Raises:
-            InputError: the trajectory is for another hand or has fewer than two frames.
+            InputError: the trajectory is for another hand or has fewer than two frames, or `tips`
+                are not finite or of other frames or fingers.
         """
         if not isinstance(trajectory, JointTrajectory):
             trajectory = JointTrajectory.load(trajectory)
@@ -104,7 +113,12 @@ class TrackEnv(HandEnv):
             longest_latency=longest_latency(randomization),
         )
         self._moving = moving
-        self._target_tips = hand.tips(self.reference.qpos)
+        self.free = tips is not None
+        if tips is None:
+            self.target_tips = hand.tips(self.reference.qpos)
+        else:
+            _require_tips(tips, (len(trajectory), len(hand.fingers), 3))
+            self.target_tips = _at_frames(tips, trajectory, self.reference)
         self._start = scene.wrist_poses(self.reference.wrist[:1], self.reference.qpos[:1])[0]
         super().__init__(
             scene,
@@ -131,17 +145,25 @@ class TrackEnv(HandEnv):
             "randomization": self.randomization.as_dict(),
         }
 
+    def commands(self, trajectory: JointTrajectory | None = None) -> Float[np.ndarray, "N nu"]:
+        """Targets that track a trajectory, by default the environment's."""
+        return super().commands(trajectory or self.reference)
+
+    def annotations(self) -> dict[str, np.ndarray]:
+        """What is tracked."""
+        kept = {REFERENCE_QPOS: self.reference.qpos, REFERENCE_WRIST: self.reference.wrist}
+        return kept | ({REFERENCE_TIPS: self.target_tips} if self.free else {})
+
     def _aims(self) -> Observation:
         target = min(self.frame + 1, self.steps)
-        return {
-            "target_qpos": self.reference.qpos[target].copy(),
-            "target_tips": self._target_tips[target].copy(),
-            "phase": np.array([min(self.frame / self.steps, 1.0)]),
-        }
+        aims = {} if self.free else {"target_qpos": self.reference.qpos[target].copy()}
+        aims["target_tips"] = self.target_tips[target].copy()
+        aims["phase"] = np.array([min(self.frame / self.steps, 1.0)])
+        return aims
 
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
-        fingers = len(self.hand.fingers)
-        return {"target_qpos": (self.hand.nq,), "target_tips": (fingers, 3), "phase": (1,)}
+        joints: dict[str, tuple[int, ...]] = {} if self.free else {"target_qpos": (self.hand.nq,)}
+        return joints | {"target_tips": (len(self.hand.fingers), 3), "phase": (1,)}
 
     def _begin(self) -> None:
         self.scene.place(self.data, self.reference.qpos[0], self._start)
@@ -161,12 +183,15 @@ class TrackEnv(HandEnv):
         joint_rmse, tip_error, joints, tips = tracking(
             self.seen,
             self.reference.qpos[frame],
-            self._target_tips[frame],
+            self.target_tips[frame],
             rewards.MARGINS["joints"],
             rewards.MARGINS["tips"],
         )
-        info: Info = {"frame": self.frame, "joint_rmse": joint_rmse, "tip_error": tip_error}
-        terms = {"joints": joints, "tips": tips}
+        info: Info = {"frame": self.frame, "tip_error": tip_error}
+        terms = {"tips": tips}
+        if not self.free:
+            info["joint_rmse"] = joint_rmse
+            terms["joints"] = joints
         if self._moving:
             info |= self._palm_errors(frame)
             terms |= rewards.closeness({"palm": np.array([info["palm_error"]])})
@@ -195,38 +220,20 @@ class TrackEnv(HandEnv):
         return self.scene.wrist.targets(interpolate_poses(ahead, reference.times, poses))
 
 
-def conformed(trajectory: JointTrajectory, hand: RobotHand, control_rate: float) -> JointTrajectory:
-    """`trajectory` at `control_rate` [Hz] from time 0, its columns in the order of `hand`.
+def _require_tips(tips: Float[np.ndarray, "..."], shape: tuple[int, ...]) -> None:
+    if np.shape(tips) != shape:
+        raise InputError(f"tips: shape {np.shape(tips)}, expected {shape}.")
+    if not np.isfinite(tips).all():
+        frame = int(np.flatnonzero(~np.isfinite(tips).all(axis=(1, 2)))[0])
+        raise InputError(f"tips: those of frame {frame} are not finite, expected numbers [m].")
 
-    A trajectory that has this rate already keeps its frames as they are.
 
-    Raises:
-        InputError: it is for another hand, or has fewer than two frames at that rate.
-    """
-    if (trajectory.hand, trajectory.side) != (hand.name, hand.side):
-        raise InputError(
-            f"The trajectory is for the {trajectory.side} hand {trajectory.hand!r}, expected the "
-            f"{hand.side} hand {hand.name!r}."
-        )
-    if sorted(trajectory.joint_names) != sorted(hand.joint_names):
-        raise InputError(
-            f"The trajectory has the joints {', '.join(trajectory.joint_names)}; expected those of "
-            f"{hand.name!r}: {', '.join(hand.joint_names)}."
-        )
-    if len(trajectory) < 2:
-        raise InputError(f"The trajectory has {len(trajectory)} frame, expected at least two.")
+def _at_frames(
+    tips: Float[np.ndarray, "T F 3"], trajectory: JointTrajectory, reference: JointTrajectory
+) -> Float[np.ndarray, "S F 3"]:
+    """What belongs to a trajectory's frames, interpolated at those of its `conformed` version."""
     elapsed = trajectory.times - trajectory.times[0]
-    if np.abs(elapsed * control_rate - np.arange(len(elapsed))).max() > 1e-3:
-        trajectory = trajectory.resample(control_rate)
-    if len(trajectory) < 2:
-        raise InputError(
-            f"The trajectory lasts {elapsed[-1]:g} s, expected at least one step at "
-            f"{control_rate:g} Hz."
-        )
-    order = [trajectory.joint_names.index(name) for name in hand.joint_names]
-    return replace(
-        trajectory,
-        joint_names=hand.joint_names,
-        times=np.arange(len(trajectory)) / control_rate,
-        qpos=trajectory.qpos[:, order],
-    )
+    if is_regular(elapsed, float(reference.rate)):
+        return tips.copy()
+    columns = [np.interp(reference.times, elapsed, c) for c in tips.reshape(len(tips), -1).T]
+    return np.stack(columns, axis=1).reshape(-1, *tips.shape[1:])

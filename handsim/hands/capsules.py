@@ -73,7 +73,7 @@ def surface(hand: RobotHand) -> Surface:
 
 
 def _surface(hand: RobotHand) -> Surface:
-    capsules = _capsules(hand)
+    capsules = capsules_of(hand)
     tree = hand.kinematics(
         [BodyPoint(c.body, place) for c in capsules for place in (c.start, c.end)]
     )
@@ -148,8 +148,8 @@ def _point_distance(point: np.ndarray, segment: np.ndarray) -> np.ndarray:
     return np.linalg.norm(point - nearest, axis=-1)
 
 
-def _capsules(hand: RobotHand) -> list[Capsule]:
-    """Those of all bodies that the palm carries."""
+def capsules_of(hand: RobotHand) -> list[Capsule]:
+    """The capsules of all bodies that the palm carries."""
     model, carried = hand.model, {hand.model.body(hand.palm_body).id}
     for body in range(min(carried) + 1, model.nbody):
         if int(model.body_parentid[body]) in carried:

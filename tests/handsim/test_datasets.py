@@ -2,15 +2,19 @@
 
 import gc
 import importlib
+import resource
 import sys
 import tracemalloc
 import weakref
+from contextlib import contextmanager
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
 from handsim import datasets
+from handsim.datasets import columns
 from handsim.errors import (
     FormatError,
     HandsimError,
@@ -58,7 +62,7 @@ def pictures(frames, height=24, width=32, seed=0):
     return np.stack([np.abs(w % 255 - 127) + 60 for w in waves], axis=-1).astype(np.uint8)
 
 
-def planted(steps=4, seed=0, cameras=("front", "side"), **changes):
+def planted(steps=4, seed=0, cameras=("front", "episode"), **changes):
     """A rollout with all kinds of arrays in it."""
     rng, frames = np.random.default_rng(seed), steps + 1
     plain = rollout(steps, seed)
@@ -100,7 +104,7 @@ def files_of(path):
     return {str(file.relative_to(path.parent)): file.read_bytes() for file in files}
 
 
-@pytest.mark.parametrize("cameras", [(), ("front", "side")])
+@pytest.mark.parametrize("cameras", [(), ("front", "episode")])
 def test_what_is_written_comes_back(format, path, cameras):
     made = [planted(steps=1 + 5 * k, seed=k, cameras=cameras) for k in range(4)]
     datasets.write(format, path, made)
@@ -227,6 +231,38 @@ def test_a_pack_is_whole_or_absent(format, tmp_path, monkeypatch):
         datasets.assemble(format, tmp_path / "out" / NAMES[format], [tmp_path / "pack"])
 
 
+@pytest.fixture
+def full_disk():
+    """Files cannot grow beyond a size, which fails as writing to a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextmanager
+    def limited(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+@pytest.mark.parametrize("size", [0, 1000, 6000])
+def test_a_full_disk(format, path, tmp_path, full_disk, size):
+    made = planted(steps=30)
+    pack = tmp_path / "packs" / "0"
+    datasets.pack(format, made, pack)
+    with full_disk(size), pytest.raises(OutputError):
+        datasets.pack(format, made, tmp_path / "packs" / "1")
+    with full_disk(size), pytest.raises(OutputError):
+        datasets.assemble(format, path, [pack])
+    assert [folder.name for folder in pack.parent.iterdir()] == ["0"]
+    assert not path.exists()
+    assert [folder.name for folder in path.parent.iterdir()] == ["packs"]
+    datasets.assemble(format, path, [pack])
+    assert datasets.verify(format, path) == 1
+
+
 def test_a_failed_assembly_leaves_the_old_dataset(format, path, tmp_path):
     datasets.write(format, path, [planted()])
     before, pack = files_of(path), tmp_path / "packs" / "0"
@@ -273,8 +309,9 @@ def test_damaged_files_are_refused(format, path):
     """Or read in part, where what is damaged is not needed; nothing else is ever raised."""
     datasets.write(format, path, [planted(steps=2, seed=k) for k in range(2)])
     rng, refused = np.random.default_rng(0), 0
-    for name, whole in files_of(path).items():
-        file = path.parent / name
+    files = files_of(path)
+    for name in rng.permutation(sorted(files))[:12]:
+        file, whole = path.parent / name, files[name]
         flipped = bytearray(whole)
         for place in rng.integers(0, len(whole), 1 + len(whole) // 50):
             flipped[place] ^= int(rng.integers(1, 256))
@@ -294,6 +331,38 @@ def test_damaged_files_are_refused(format, path):
     assert len(datasets.read(format, path)) == 2
 
 
+def test_verifying_counts_episodes(format, path):
+    datasets.write(format, path, [planted(seed=k, steps=1 + k) for k in range(3)])
+    assert datasets.verify(format, path) == 3
+
+
+@pytest.mark.parametrize("number", [0.0, np.nan])
+def test_verifying_finds_what_is_not_what_was_recorded(format, path, monkeypatch, number):
+    """What learners see is changed; what is exact beside it is not."""
+    rollouts = [planted(seed=k, steps=20, cameras=()) for k in range(2)]
+    datasets.write(format, path, rollouts)
+    if format == "robomimic":
+        with h5py.File(path, "a") as file:
+            file["data/demo_1/obs/qpos"][3] = number
+    elif format == "minari":
+        with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
+            del file["episode_1"]
+    else:
+        exact = columns.column_rows
+
+        def changed(rollout, key):
+            rows = exact(rollout, key)
+            if key == ("state", "") and rollout is rollouts[1]:
+                rows[3, 0] = number
+            return rows
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"handsim.datasets.{format}.column_rows", changed)
+            datasets.write(format, path, rollouts)
+    with pytest.raises(FormatError, match="not what was recorded|do not continue|holds 1 episodes"):
+        datasets.verify(format, path)
+
+
 def test_names_of_formats(tmp_path):
     with pytest.raises(
         UnknownNameError, match=r"'rlds'. Available: lerobot, minari, robomimic, zarr"
@@ -305,7 +374,8 @@ def test_names_of_formats(tmp_path):
 
 @pytest.mark.parametrize(("name", "package"), [("lerobot", "pyarrow"), ("minari", "minari")])
 def test_an_absent_package_is_named(tmp_path, monkeypatch, name, package):
-    monkeypatch.delitem(sys.modules, f"handsim.datasets.{name}", raising=False)
+    for module in (name, "parquet"):
+        monkeypatch.delitem(sys.modules, f"handsim.datasets.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"'{package}'.*pip install 'handsim\[{name}\]'"):
         datasets.write(name, tmp_path / "toy-v0", [planted()])

@@ -11,15 +11,37 @@ import pytest
 from absl.testing import absltest
 from dm_env.test_utils import EnvironmentTestMixin
 
-from handsim.envs import TRACK, DmEnvironment, TrackEnv, dm_environment
+import handsim
+from handsim.demonstration import Demonstration
+from handsim.envs import (
+    GRASP,
+    REORIENT,
+    TRACK,
+    DmEnvironment,
+    GraspEnv,
+    ReorientEnv,
+    TrackEnv,
+    dm_environment,
+)
 from handsim.errors import InputError
 from tests.hands import hand
 from tests.motions import motion
 
 HAND = "ability"
 STEPS = 15
+
+
+def still() -> Demonstration:
+    """An object that is to stay where it stands, beside a hand that moves above it."""
+    item, shown = handsim.load_object("box"), motion(hand(HAND), seconds=STEPS / 30)
+    place = np.array([0.0, 0.0, item.rest_height, 1.0, 0.0, 0.0, 0.0])
+    return Demonstration(shown, item, np.tile(place, (len(shown), 1)))
+
+
 MAKE = {
     TRACK: lambda **kwargs: TrackEnv(hand(HAND), motion(hand(HAND), seconds=STEPS / 30), **kwargs),
+    GRASP: lambda **kwargs: GraspEnv(hand(HAND), demonstration=still(), **kwargs),
+    REORIENT: lambda **kwargs: ReorientEnv(hand("allegro"), duration=STEPS / 20, **kwargs),
 }
 """What makes each environment, with an episode of few steps."""
 

@@ -83,7 +83,7 @@ def test_info_names_every_column(dataset):
     info = json.loads((path / "meta" / "info.json").read_text())
     columns = pq.read_schema(path / "data" / "chunk-000" / "file-000.parquet").names
     videos = {name for name, f in info["features"].items() if f["dtype"] == "video"}
-    assert videos == {FRONT, "observation.images.side", "observation.images.wrist_view"}
+    assert videos == {FRONT, "observation.images.episode", "observation.images.wrist_view"}
     assert set(info["features"]) - videos == set(columns)
     assert info["features"]["observation.state"] == {
         "dtype": "float32",
@@ -221,7 +221,7 @@ def test_lerobot_reads_it(dataset):
     np.testing.assert_allclose(
         said["stats"]["observation.state"]["mean"], states.mean(axis=0), atol=1e-6
     )
-    for camera in ("front", "side"):
+    for camera in ("front", "episode"):
         seen = np.moveaxis(np.array(said["pictures"][f"observation.images.{camera}"]), 1, -1)
         exact = np.concatenate([one.frames[camera][:-1] for one in rollouts])
         errors = np.abs(seen - exact).mean(axis=(1, 2, 3))

@@ -40,7 +40,7 @@ def test_minari_loads_it_by_name(home):
     assert seeds == [0, 1, 2]
     for episode, one in zip(loaded.iterate_episodes(), rollouts, strict=True):
         observed = {**one.observations, "front_image": one.frames["front"]}
-        observed["side_image"] = one.frames["side"]
+        observed["episode_image"] = one.frames["episode"]
         assert set(episode.observations) == set(observed)
         for name, array in observed.items():
             np.testing.assert_array_equal(episode.observations[name], array)

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import gymnasium
 import mujoco
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handsim.envs import TrackEnv
+import handsim
+from handsim.demonstration import Demonstration
+from handsim.envs import TRACK, GraspEnv, TrackEnv
 from handsim.errors import InputError, UnknownNameError
 from handsim.objects import load_object
 from handsim.randomization import Randomization, longest_latency, noisy
@@ -373,3 +376,45 @@ def test_what_is_off_is_off():
     said = Randomization.of(EVERYTHING)
     assert Randomization.of(said.as_dict()) == said
     assert load_object("box").scaled(1.0).size == load_object("box").size
+
+
+def test_each_environment_of_a_batch_draws_its_own():
+    robot = hand(HAND)
+    kwargs = {"hand": robot, "trajectory": motion(robot), "randomization": EVERYTHING}
+    batch = gymnasium.make_vec(TRACK, num_envs=3, **kwargs)
+    observations, info = batch.reset(seed=[1, 2, 1])
+    drawn = info["randomization"]["friction"]
+    assert drawn[0] == drawn[2] != drawn[1]
+    alone, _ = env_of(EVERYTHING).reset(seed=2)
+    for name, array in alone.items():
+        np.testing.assert_array_equal(observations[name][1], array)
+    batch.close()
+
+
+def test_a_rollout_says_what_was_drawn_and_is_had_again():
+    env = env_of(EVERYTHING)
+    rollout = handsim.replay(env, seed=11)
+    assert rollout.metadata["randomization"] == env.drawn
+    again = TrackEnv(trajectory=motion(hand(HAND)), **rollout.metadata["env_kwargs"])
+    repeated = handsim.perform(again, rollout.actions, seed=rollout.metadata["seed"])
+    np.testing.assert_array_equal(rollout.states, repeated.states)
+    for name, array in rollout.observations.items():
+        np.testing.assert_array_equal(array, repeated.observations[name])
+
+
+def test_a_larger_object_stands_on_the_table_and_its_path_is_as_much_higher():
+    robot, item = hand(HAND), load_object("box")
+    shown = motion(robot, seconds=0.5)
+    place = np.array([0.0, 0.0, item.rest_height, 1.0, 0.0, 0.0, 0.0])
+    path = np.tile(place, (len(shown), 1))
+    ranges = {"size": [1.1, 1.4]}
+    env = GraspEnv(robot, demonstration=Demonstration(shown, item, path), randomization=ranges)
+    seen = set()
+    for seed in range(3):
+        observation, info = env.reset(seed=seed)
+        height = info["randomization"]["size"] * item.rest_height
+        assert observation["object"][2] == pytest.approx(height)
+        assert observation["goal"][2] == pytest.approx(height)
+        assert info["object_error"] < 1e-9
+        seen.add(height)
+    assert len(seen) == 3

@@ -4,6 +4,7 @@ import warnings
 from functools import cache
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -229,3 +230,57 @@ def test_bad_arguments_are_named():
         ReorientEnv(robot, duration=0.01)
     with pytest.raises(InputError, match="'wall' finds no rest in the upturned hand"):
         ReorientEnv(robot, object=SceneObject("wall", "box", (0.02, 0.9, 0.9), 5.0))
+
+
+EPISODES = {
+    "size": [0.9, 1.1],
+    "mass": [0.7, 1.5],
+    "friction": [0.8, 1.2],
+    "latency": [0.03, 0.03],
+    "noise": {"object": 0.002, "object_turn": 0.1},
+}
+
+
+def varied(randomization: dict) -> ReorientEnv:
+    return ReorientEnv(hand(FIRST), randomization=randomization)
+
+
+def test_episodes_that_differ_begin_with_the_object_in_the_hand():
+    env = varied(EPISODES)
+    sizes = []
+    for seed in range(6):
+        _, info = env.reset(seed=seed)
+        assert not info["dropped"]
+        sizes.append(env.scene.object.size[0])
+        for _ in range(5):
+            assert not env.step(np.zeros(env.control.size))[2]
+    assert np.ptp(sizes) > 0.002
+    assert_same(run(env, 5, seed=1), run(varied(EPISODES), 5, seed=1))
+
+
+def test_targets_act_late_from_the_first_step_on():
+    """Which a buffer with times of the settling before would prevent."""
+    late, prompt = varied({"latency": [0.03, 0.03]}), env_of()
+    for env, steps in ((late, 14), (prompt, 0)):
+        env.reset(seed=0)
+        model, data, ids = env.scene.model, env.data, env.scene.ctrl_ids
+        before = data.ctrl[ids].copy()
+        data.ctrl[ids] += 0.1
+        for step in range(20):
+            mujoco.mj_step(model, data)
+            bias = model.actuator_biasprm[ids]
+            rest = bias[:, 1] * data.actuator_length[ids] + bias[:, 2] * data.actuator_velocity[ids]
+            target = (data.actuator_force[ids] - rest) / model.actuator_gainprm[ids, 0]
+            moved = target - before
+            assert np.median(np.abs(moved - (0.1 if step >= steps else 0.0))) < 1e-6
+
+
+def test_the_observed_turn_belongs_to_the_observed_object():
+    """It would tell through the noise how the object is turned."""
+    env = varied({"noise": {"object_turn": 0.3}})
+    observation, _ = env.reset(seed=0)
+    seen = Rotation.from_quat(observation["object"][3:], scalar_first=True)
+    goal = Rotation.from_quat(observation["goal"][3:], scalar_first=True)
+    found = Rotation.from_rotvec(observation["goal_turn"]) * seen
+    assert (found.inv() * goal).magnitude() < 1e-6
+    assert np.linalg.norm(observation["goal_turn"] - env._goal_turn()) > 0.05

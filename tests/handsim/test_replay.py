@@ -146,7 +146,7 @@ def test_the_metadata():
 
 def test_what_is_refused():
     env = env_of()
-    with pytest.raises(InputError, match="expected a TrackEnv"):
+    with pytest.raises(InputError, match="expected a HandEnv"):
         replay(gymnasium.make("CartPole-v1"))
     with pytest.raises(InputError, match="expected the right hand"):
         replay(env, replace(motion(env.hand), hand="other"))

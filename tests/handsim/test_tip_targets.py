@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 import handsim
-from handsim.envs import TrackEnv
+from handsim.envs import ReorientEnv, TrackEnv
 from handsim.errors import InputError
 from handsim.hands.tip_solver import reach
 from handsim.tip_targets import TipTargets
@@ -93,6 +94,17 @@ def test_the_wrist_comes_first_and_stays_affine():
     back = control.action(commands, commands)
     np.testing.assert_allclose(back[..., :6], action[..., :6])
     np.testing.assert_allclose(back[..., 6:], alone.action(commands[..., 6:], current[6:]))
+
+
+def test_an_environment_with_its_wrist_in_the_action_is_one_of_gymnasiums():
+    env = ReorientEnv(hand(FIRST), wrist="actuated", control="tips")
+    check_env(env, skip_render_check=True)
+    assert env.action_space.shape == (6 + 3 * len(env.hand.fingers),)
+    observation, _ = env.reset(seed=0)
+    held = env.actions_to(env.command()[None])[0]
+    for _ in range(5):
+        after, *_ = env.step(held)
+    np.testing.assert_allclose(after["ctrl"], observation["ctrl"], atol=2e-3)
 
 
 def test_the_same_action_gives_the_same_bits_whatever_came_before():

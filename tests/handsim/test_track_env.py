@@ -300,6 +300,74 @@ def test_importing_handsim_registers_the_environment():
     assert handsim.envs.TRACK == "handsim/Track-v0"
 
 
+def tips_of(trajectory: handsim.JointTrajectory) -> np.ndarray:
+    """Fingertips that are not the trajectory's own, but near."""
+    return hand(FIRST).tips(trajectory.qpos) + np.array([0.004, -0.002, 0.003])
+
+
+@every_wrist
+def test_fingertips_may_be_wanted_elsewhere_than_the_trajectory_has_them(wrist):
+    robot = hand(FIRST)
+    trajectory = motion(robot)
+    tips = tips_of(trajectory)
+    env = env_of(trajectory=trajectory, tips=tips, wrist=wrist)
+    check_env(env, skip_render_check=True)
+    observation, info = env.reset(seed=0)
+    assert "target_qpos" not in observation
+    np.testing.assert_array_equal(observation["target_tips"], tips[1])
+    assert info["tip_error"] == pytest.approx(np.linalg.norm([0.004, -0.002, 0.003]), abs=1e-6)
+    assert not {"joint_rmse", "reward_joints"} & info.keys()
+    observation, reward, *_, info = env.step(np.zeros(env.hand.nu))
+    distance = np.linalg.norm(observation["tips"] - tips[1], axis=1)
+    assert info["tip_error"] == pytest.approx(distance.mean())
+    terms = [value for name, value in info.items() if name.startswith("reward_")]
+    assert len(terms) == (1 if wrist == "fixed" else 2)
+    assert reward == pytest.approx(np.mean(terms))
+
+
+def test_joints_are_free_where_fingertips_are_wanted():
+    """What is commanded by the tips' own control earns more than the trajectory's joints."""
+    robot = hand(FIRST)
+    trajectory = motion(robot, amplitude=0.3)
+    other = motion(robot, amplitude=0.3, seed=5)
+    env = env_of(trajectory=trajectory, tips=robot.tips(other.qpos), control="tips")
+    returns = []
+    for commanded in (other, trajectory):
+        env.reset(seed=0)
+        actions = env.actions_to(robot.ctrl_from_qpos(commanded.qpos[1:]))
+        returns.append(np.mean([env.step(action)[1] for action in actions]))
+    assert returns[0] > 0.8 > returns[1]
+
+
+def test_wanted_fingertips_are_resampled_with_the_trajectory():
+    trajectory = motion(hand(FIRST))
+    tips = tips_of(trajectory)
+    env = env_of(trajectory=trajectory, tips=tips, control_rate=60.0)
+    assert len(env.target_tips) == env.steps + 1
+    np.testing.assert_allclose(env.target_tips[::2], tips, atol=1e-9)
+    np.testing.assert_allclose(env.target_tips[1::2], (tips[1:] + tips[:-1]) / 2, atol=1e-9)
+
+
+def test_a_rollout_keeps_the_fingertips_that_were_wanted():
+    trajectory = motion(hand(FIRST))
+    tips = tips_of(trajectory)
+    rollout = handsim.replay(env_of(trajectory=trajectory, tips=tips))
+    np.testing.assert_array_equal(rollout.annotations["reference_tips"], tips)
+    assert "reference_tips" not in handsim.replay(env_of()).annotations
+
+
+def test_fingertips_that_do_not_fit_are_refused():
+    trajectory = motion(hand(FIRST))
+    tips = tips_of(trajectory)
+    with pytest.raises(InputError, match="tips: shape .* expected"):
+        env_of(trajectory=trajectory, tips=tips[:-1])
+    with pytest.raises(InputError, match="tips: shape .* expected"):
+        env_of(trajectory=trajectory, tips=tips[:, :-1])
+    tips[3, 1] = np.nan
+    with pytest.raises(InputError, match="frame 3 are not finite"):
+        env_of(trajectory=trajectory, tips=tips)
+
+
 @pytest.mark.usefixtures("opengl")
 def test_pictures_come_from_the_camera_asked_for():
     env = env_of(render_mode="rgb_array", camera="top", width=64, height=48)

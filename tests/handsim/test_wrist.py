@@ -30,6 +30,14 @@ def test_coordinates_and_poses_are_inverse():
     np.testing.assert_allclose(wrist.coordinates(base[None]), 0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("deviation", [np.pi / 2, -np.pi / 2])
+def test_where_roll_and_flexion_are_one_a_pose_is_kept(deviation):
+    wrist = FixedWrist(IDENTITY_POSE)
+    pose = wrist.pose(np.array([0.1, 0.2, 0.3, 0.7, deviation, 0.4]))
+    again = wrist.pose(wrist.coordinates(pose[None])[0])
+    assert abs(again[3:] @ pose[3:]) == pytest.approx(1.0, abs=1e-9)
+
+
 def test_angles_do_not_jump_where_a_turn_goes_on():
     angles = np.linspace(0, 3 * np.pi, 100)
     turns = Rotation.from_euler("z", angles[:, None]).as_quat(scalar_first=True)
@@ -71,3 +79,21 @@ def test_an_actuated_wrist_pushes_no_harder_than_its_limits(name):
         assert forces[3:].max() <= 20 + 1e-9
     assert np.isfinite(data.qpos).all()
     assert not data.warning.number.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_actuated_wrist_is_stable_where_two_of_its_axes_align(name):
+    """Roll and flexion turn about one axis there, while the hand pushes against the ground."""
+    robot = hand(name)
+    scene = build_scene(robot, "actuated", ground=-0.3)
+    data = mujoco.MjData(scene.model)
+    aligned = np.array([0.0, 0.0, 0.0, 0.5, np.pi / 2 - 1e-4, 0.2])
+    scene.place(data, robot.neutral, scene.wrist.pose(aligned))
+    rng = np.random.default_rng(0)
+    for step in range(480):
+        if step % 16 == 0:
+            wanted = aligned + rng.uniform(-0.3, 0.3, 6)
+        scene.command_wrist(data, wanted)
+        mujoco.mj_step(scene.model, data)
+    assert not data.warning.number.any()
+    assert np.abs(data.qvel[scene.dof_ids]).max() < 100.0

@@ -61,6 +61,14 @@ def test_probes_of_the_core(name):
     assert CAPABILITIES[name].probe()
 
 
+@pytest.mark.parametrize(
+    ("name", "package"), [("lerobot", "av"), ("minari", "minari"), ("zarr", "numcodecs")]
+)
+def test_probes_of_datasets(name, package):
+    pytest.importorskip(package)
+    assert package in CAPABILITIES[name].probe()
+
+
 def test_rendering_is_probed(opengl):
     assert probes.rendering() in ("egl", "osmesa", "glfw", "cgl")
 

@@ -149,10 +149,15 @@ def _counted_from(motion: HandTrajectory, start: float) -> HandTrajectory:
     return replace(motion, times=motion.times + later, streams=streams, source=source)
 
 
+def recognised(path: str | Path) -> str | None:
+    """The format of a file or folder, a key of `FORMATS`, by its content; None when unknown."""
+    return next((name for name, module in FORMATS.items() if module.recognises(Path(path))), None)
+
+
 def _recognise(path: Path) -> str:
-    for name, module in FORMATS.items():
-        if module.recognises(path):
-            return name
-    raise FormatError(
-        f"{path} is of no known format, name one with format=. Available: {', '.join(FORMATS)}."
-    )
+    format = recognised(path)
+    if format is None:
+        raise FormatError(
+            f"{path} is of no known format, name one with format=. Available: {', '.join(FORMATS)}."
+        )
+    return format

@@ -9,7 +9,7 @@ numbers go at 25 Hz, as in DexMV's own replay, when no `fps` is given.
 
 The hand is in the optical frame of its camera. Each object is a stream "object_<id>", in the frame
 of the camera that saw it: DexMV takes the two cameras together by a calibration that is not in the
-folder, so do not subtract one from the other.
+folder, so do not subtract one from the other. `EXAMPLE_CAMERAS` is that of the published example.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,19 @@ from retarget.human.sources.transforms import poses
 NAME = "dexmv"
 FPS = 25.0
 """Frames a second [Hz] that DexMV's replay plays its recordings at."""
+
+EXAMPLE_CAMERAS = np.array(
+    [
+        [-0.0178, 0.7386, 0.6739, -0.4943],
+        [-0.7087, 0.4662, -0.5296, 0.3362],
+        [-0.7053, -0.4870, 0.5151, 0.3801],
+        [0.0, 0.0, 0.0, 1.0],
+    ]
+)
+"""The frame of the object's camera in that of the hand's, of the one example sequence that DexMV
+publishes, ``relocate_mustard_example_seq``: the inverse of ``hand_cam_to_object_cam`` in
+``examples/visualize_retargeting.py`` of github.com/yzqin/dexmv-sim, to its four digits. Other
+recordings have other cameras."""
 
 _SIDE: Side = "right"
 _SPARSEST = 10

@@ -488,11 +488,11 @@ def workers_of(process):
 
 
 def wait_for(condition):
-    for _ in range(3000):
+    for _ in range(15000):
         if condition():
             return
         time.sleep(0.02)
-    raise AssertionError("it did not happen within a minute")
+    raise AssertionError("it did not happen within five minutes")
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
@@ -508,7 +508,6 @@ def test_kill_9_of_a_worker_and_then_of_all_loses_nothing(undisturbed, motions, 
     run.kill()
     run.communicate()
     wait_for(lambda: not Path(f"/proc/{second}").exists())
-    assert not (out / "SHA256SUMS").exists()
     again = command(motions, out)
     assert again.communicate()[1] == b""
     assert again.returncode == 0

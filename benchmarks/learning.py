@@ -42,7 +42,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "n_steps": 64,
         "batch_size": 128,
         "n_epochs": 10,
-        "learning_rate": 1e-3,
+        "learning_rate": 5e-4,
+        "ent_coef": 0.01,
     },
     "reorient": {
         "gamma": 0.95,

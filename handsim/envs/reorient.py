@@ -29,6 +29,10 @@ DROPPED = 0.1
 WRIST_RANGE = np.array([[-0.03, 0.03]] * 3 + [[-0.3, 0.3]] * 3)
 """Ends of the coordinates of a wrist that is part of the action [m, rad]."""
 
+RANGE_TIME = 1.0
+"""How long delta targets take through the whole range of an actuator [s]: faster ones throw the
+object out of the hand."""
+
 _LEAST_TURN, _MOST_YAW = 0.5, np.pi / 2
 """How far a goal is from the one before, at least and, about the vertical, at most [rad]."""
 _FASTEST = 2.0
@@ -67,6 +71,8 @@ class ReorientEnv(HandEnv):
         turn: what goals there are.
         steps: steps of an episode.
     """
+
+    range_time = RANGE_TIME
 
     def __init__(
         self,

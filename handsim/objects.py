@@ -37,7 +37,9 @@ def object_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (ASSETS / "objects").glob(f"*{_TOML}")))
 
 
-def load_object(name: str | Path | SceneObject, mass: float | None = None) -> SceneObject:
+def load_object(
+    name: str | Path | SceneObject | Mapping[str, Any], mass: float | None = None
+) -> SceneObject:
     """An object of the catalogue, one that a file describes, or the one that is given.
 
     A mesh is cut into convex pieces, which takes seconds where it is intricate, and a minute where
@@ -45,7 +47,8 @@ def load_object(name: str | Path | SceneObject, mass: float | None = None) -> Sc
 
     Args:
         name: one of `object_names()`; or a TOML file, see `handsim.objects`; or a closed mesh in
-            metres (`.obj`, `.stl`, `.ply`), z up as it is to stand; or an object.
+            metres (`.obj`, `.stl`, `.ply`), z up as it is to stand; or an object, or what its
+            `as_dict` gave.
         mass: another mass [kg]; a mesh without any has `MESH_DENSITY`.
 
     Raises:
@@ -60,6 +63,8 @@ def load_object(name: str | Path | SceneObject, mass: float | None = None) -> Sc
     """
     if isinstance(name, SceneObject):
         found = name
+    elif isinstance(name, Mapping):
+        found = SceneObject.from_dict(name)
     elif Path(name).suffix.lower() in MESH_SUFFIXES:
         found = _mesh_object(Path(name), 1.0, {})
     elif isinstance(name, Path) or "/" in name or Path(name).suffix.lower() == _TOML:

@@ -96,8 +96,7 @@ class GraspEnv(HandEnv):
 
         Args:
             hand: a name for `load_hand`, or a hand.
-            object: for `load_object`, or what `SceneObject.as_dict` gave; by default the
-                demonstration's, or "box".
+            object: for `load_object`; by default the demonstration's, or "box".
             demonstration: what to do, or the file that holds it.
             side: "right" or "left"; by default the demonstration's, or "right".
             wrist: "floating" or "actuated", see `build_scene`.
@@ -321,7 +320,7 @@ def _object(
 ) -> SceneObject:
     if item is None:
         return load_object("box") if demonstration is None else demonstration.object
-    return SceneObject.from_dict(item) if isinstance(item, Mapping) else load_object(item)
+    return load_object(item)
 
 
 def _rate(control_rate: float | None, demonstration: Demonstration | None) -> float:

@@ -76,8 +76,11 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         seen: the hand as it was last observed, see `see_hand`.
         randomization: what differs from episode to episode.
         drawn: this episode's values of it, by name.
+        range_time: how long delta targets take through the whole range of an actuator [s].
         settings: the arguments that make an environment like this one, as JSON can hold them.
     """
+
+    range_time = RANGE_TIME
 
     # Gymnasium reads the class's before an environment is made.
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES)}  # noqa: RUF012
@@ -355,7 +358,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         if mode not in CONTROLS:
             raise unknown("control", mode, CONTROLS)
         low, high = _ctrl_ends(self.scene)
-        speed = (high - low) / RANGE_TIME
+        speed = (high - low) / self.range_time
         if wrist_range is not None:
             low = np.concatenate([wrist_range[:, 0], low])
             high = np.concatenate([wrist_range[:, 1], high])

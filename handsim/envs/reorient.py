@@ -29,6 +29,10 @@ DROPPED = 0.1
 WRIST_RANGE = np.array([[-0.03, 0.03]] * 3 + [[-0.3, 0.3]] * 3)
 """Ends of the coordinates of a wrist that is part of the action [m, rad]."""
 
+RANGE_TIME = 1.0
+"""How long delta targets take through the whole range of an actuator [s]: faster ones throw the
+object out of the hand."""
+
 _LEAST_TURN, _MOST_YAW = 0.5, np.pi / 2
 """How far a goal is from the one before, at least and, about the vertical, at most [rad]."""
 _FASTEST = 2.0
@@ -68,12 +72,14 @@ class ReorientEnv(HandEnv):
         steps: steps of an episode.
     """
 
+    range_time = RANGE_TIME
+
     def __init__(
         self,
         hand: str | RobotHand,
         side: str | None = None,
         wrist: str = "fixed",
-        object: str | Path | SceneObject = "cube",
+        object: str | Path | SceneObject | Mapping[str, Any] = "cube",
         turn: str = "yaw",
         control: str = "delta",
         control_rate: float = 20.0,
@@ -146,7 +152,7 @@ class ReorientEnv(HandEnv):
             "hand": hand.name,
             "side": hand.side,
             "wrist": wrist,
-            "object": thing.name,
+            "object": thing.as_dict(),
             "turn": turn,
             "control": control,
             "control_rate": control_rate,

@@ -10,6 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from scipy.spatial.transform import Rotation
 
+import handsim
 from handsim.envs import REORIENT, ReorientEnv
 from handsim.envs.reorient import DROPPED, REACHED
 from handsim.errors import InputError, UnknownNameError
@@ -284,3 +285,14 @@ def test_the_observed_turn_belongs_to_the_observed_object():
     found = Rotation.from_rotvec(observation["goal_turn"]) * seen
     assert (found.inv() * goal).magnitude() < 1e-6
     assert np.linalg.norm(observation["goal_turn"] - env._goal_turn()) > 0.05
+
+
+def test_its_settings_make_the_same_environment_again():
+    """A user's own object included."""
+    item = handsim.SceneObject("brick", "box", (0.04, 0.05, 0.045), 0.05)
+    first = ReorientEnv(hand("dex3"), object=item)
+    again = ReorientEnv(**first.settings)
+    assert first.settings == again.settings
+    for env in (first, again):
+        env.reset(seed=4)
+    np.testing.assert_array_equal(first.get_state(), again.get_state())

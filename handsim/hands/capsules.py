@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import mujoco
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from handsim.errors import InputError
 from handsim.hands.kinematic_tree import BodyPoint, KinematicTree
@@ -256,10 +256,30 @@ def _meeting(
     samples = np.random.default_rng(0).uniform(low, high, size=(_SAMPLES, len(low)))
     qpos = np.vstack([hand.neutral, hand.expand(samples)])
     segments = tree.points(qpos)[:, ends]
-    nearest = np.full(len(chosen), np.inf)
-    for part in np.array_split(np.arange(len(qpos))[1:], 20):
-        a, b = segments[part][:, chosen[:, 0]], segments[part][:, chosen[:, 1]]
-        nearest = np.minimum(nearest, segment_distance(a, b).min(axis=0))
-    at_rest = segment_distance(segments[0, chosen[:, 0]], segments[0, chosen[:, 1]])
     both = radius[chosen].sum(axis=1)
-    return chosen[(nearest - both < NEVER) & (at_rest - both > TOUCHING)]
+    at_rest = segment_distance(segments[0, chosen[:, 0]], segments[0, chosen[:, 1]])
+    return chosen[_near(segments[1:], chosen, both) & (at_rest - both > TOUCHING)]
+
+
+def _near(
+    segments: Float[np.ndarray, "N C 2 3"],
+    pairs: Int[np.ndarray, "K 2"],
+    both: Float[np.ndarray, " K"],
+) -> Bool[np.ndarray, " K"]:
+    """Which pairs of capsules come nearer than `NEVER` in one of the poses.
+
+    A pair whose middles are too far apart for that is not looked at, nor one found before.
+    """
+    middles = segments.mean(axis=2)
+    half = np.linalg.norm(segments[0, :, 1] - segments[0, :, 0], axis=-1) / 2
+    within = NEVER + both + half[pairs].sum(axis=1)
+    near = np.zeros(len(pairs), dtype=bool)
+    for part in np.array_split(np.arange(len(segments)), 20):
+        left = np.flatnonzero(~near)
+        first, second = pairs[left].T
+        apart = np.linalg.norm(middles[part][:, first] - middles[part][:, second], axis=-1)
+        pose, k = np.nonzero(apart < within[left])
+        pose = part[pose]
+        gaps = segment_distance(segments[pose, first[k]], segments[pose, second[k]])
+        near[left[k[gaps - both[left[k]] < NEVER]]] = True
+    return near

@@ -34,6 +34,7 @@ bounds the weld's force."""
 BODY, TARGET = "scene/wrist", "scene/wrist_target"
 """Hands keep their own names, and some have a wrist."""
 _PHYSICS, _USER = int(mujoco.mjtState.mjSTATE_FULLPHYSICS), int(mujoco.mjtState.mjSTATE_USER)
+_WARM = int(mujoco.mjtState.mjSTATE_WARMSTART)
 _ROLLOUT = Rollout(nthread=0)
 _BANDWIDTH_HZ = 15.0
 _FORCE, _TORQUE = 200.0, 20.0
@@ -116,16 +117,17 @@ class MovingWrist(Wrist):
 
     def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
         super().__init__(base)
-        self._sizes = [mujoco.mj_stateSize(model, part) for part in (_PHYSICS, _USER)]
+        self._sizes = [mujoco.mj_stateSize(model, part) for part in (_PHYSICS, _WARM | _USER)]
+        self._warm = model.nv
 
     @abstractmethod
-    def _set(
+    def _led(
         self,
-        data: mujoco.MjData,
+        state: Float[np.ndarray, " P"],
+        inputs: Float[np.ndarray, " u"],
         targets: Float[np.ndarray, "S k"],
-        inputs: Float[np.ndarray, "S u"],
-    ) -> None:
-        """Write `targets` where they belong in the inputs (``mjSTATE_USER``) of each step."""
+    ) -> Float[np.ndarray, "S u"]:
+        """The inputs (``mjSTATE_USER``) of each step, from those in force and `targets`."""
 
     def simulate(
         self, model: mujoco.MjModel, data: mujoco.MjData, targets: Float[np.ndarray, "S k"]
@@ -135,20 +137,20 @@ class MovingWrist(Wrist):
         One call takes all steps: it comes to the same bits as a call for each.
         """
         physics, user = self._sizes
-        state, inputs = np.empty((1, physics)), np.empty((1, len(targets), user))
-        mujoco.mj_getState(model, data, state[0], _PHYSICS)
-        mujoco.mj_getState(model, data, inputs[0, 0], _USER)
-        inputs[0, 1:] = inputs[0, 0]
-        self._set(data, targets, inputs[0])
+        # What MuJoCo starts its solver from comes before the inputs.
+        state, beside = np.empty(physics), np.empty(user)
+        mujoco.mj_getState(model, data, state, _PHYSICS)
+        mujoco.mj_getState(model, data, beside, _WARM | _USER)
+        inputs = self._led(state, beside[self._warm :], targets)
         _ROLLOUT.rollout(
             [model],
             [data],
-            state,
-            inputs,
+            state[None],
+            inputs[None],
             control_spec=_USER,
             skip_checks=True,
             nstep=len(targets),
-            initial_warmstart=data.qacc_warmstart[None].copy(),
+            initial_warmstart=beside[None, : self._warm],
         )
 
 
@@ -166,13 +168,13 @@ class FloatingWrist(MovingWrist):
         self.mocap_id = int(model.body(TARGET).mocapid[0])
         start, dof = int(model.joint(BODY).qposadr[0]), int(model.joint(BODY).dofadr[0])
         self._place = slice(start, start + 7)
-        self._point, self._motion = slice(start, start + 3), slice(dof, dof + 3)
         self._timestep = model.opt.timestep
         user = mujoco.mjtState
         before = user.mjSTATE_CTRL | user.mjSTATE_QFRC_APPLIED | user.mjSTATE_XFRC_APPLIED
         first = mujoco.mj_stateSize(model, int(before | user.mjSTATE_EQ_ACTIVE))
         position, turn = first + 3 * self.mocap_id, first + 3 * model.nmocap + 4 * self.mocap_id
-        self._inputs = slice(position, position + 3), slice(turn, turn + 4)
+        # Time is the first number of a state, then come qpos and qvel.
+        self._places = np.array([1 + start, 1 + model.nq + dof, position, turn])
 
     def place(self, data: mujoco.MjData, pose: Float[np.ndarray, " 7"]) -> None:
         """Put the wrist and its target at `pose`."""
@@ -188,22 +190,13 @@ class FloatingWrist(MovingWrist):
         """Their poses."""
         return self.poses(coordinates)
 
-    def _set(
+    def _led(
         self,
-        data: mujoco.MjData,
+        state: Float[np.ndarray, " P"],
+        inputs: Float[np.ndarray, " u"],
         targets: Float[np.ndarray, "S 7"],
-        inputs: Float[np.ndarray, "S u"],
-    ) -> None:
-        position, turn = self._inputs
-        lead(
-            data.qpos[self._point],
-            data.qvel[self._motion],
-            targets,
-            self._timestep,
-            MAX_WRIST_LEAD,
-            inputs[:, position],
-            inputs[:, turn],
-        )
+    ) -> Float[np.ndarray, "S u"]:
+        return lead(state, inputs, targets, self._timestep, MAX_WRIST_LEAD, self._places)
 
 
 class ActuatedWrist(MovingWrist):
@@ -230,13 +223,15 @@ class ActuatedWrist(MovingWrist):
         """The coordinates."""
         return coordinates
 
-    def _set(
+    def _led(
         self,
-        data: mujoco.MjData,
+        state: Float[np.ndarray, " P"],
+        inputs: Float[np.ndarray, " u"],
         targets: Float[np.ndarray, "S 6"],
-        inputs: Float[np.ndarray, "S u"],
-    ) -> None:
-        inputs[:, self._ctrl] = targets
+    ) -> Float[np.ndarray, "S u"]:
+        steps = np.tile(inputs, (len(targets), 1))
+        steps[:, self._ctrl] = targets
+        return steps
 
 
 def _angles(R: Float[np.ndarray, "T 3 3"]) -> Float[np.ndarray, "T 3"]:

@@ -7,18 +7,26 @@ from numba import njit
 
 
 @njit(cache=True)
-def lead(here, velocity, targets, timestep, most, positions, orientations):
-    """Poses of a mocap body that pulls a floating wrist towards targets, one a physics step.
+def lead(state, inputs, targets, timestep, most, places):
+    """Inputs with poses of a mocap body that pulls a floating wrist towards targets.
 
     Args:
-        here, velocity: where the wrist is and how it moves (3,) [m, m/s].
+        state: in which the wrist is and moves (P,).
+        inputs: of a physics step (u,).
         targets: poses (S, 7).
         timestep: physics step [s].
         most: how far a target may be from where the wrist gets to [m]; what is farther is reached
             for in the same direction.
-        positions, orientations: written, (S, 3) and (S, 4).
+        places: where the wrist's position and velocity begin in the state, the mocap body's
+            position and orientation in the inputs (4,).
+
+    Returns:
+        Inputs (S, u) of as many physics steps, alike but for the poses.
     """
+    steps = np.empty((len(targets), len(inputs)))
+    here, velocity = state[places[0] :], state[places[1] :]
     for s in range(len(targets)):
+        steps[s] = inputs
         square = 0.0
         for i in range(3):
             square += (targets[s, i] - here[i] - s * timestep * velocity[i]) ** 2
@@ -26,8 +34,10 @@ def lead(here, velocity, targets, timestep, most, positions, orientations):
         for i in range(3):
             there = here[i] + s * timestep * velocity[i]
             reach = there + share * (targets[s, i] - there)
-            positions[s, i] = reach if share < 1 else targets[s, i]
-        orientations[s] = targets[s, 3:]
+            steps[s, places[2] + i] = reach if share < 1 else targets[s, i]
+        for i in range(4):
+            steps[s, places[3] + i] = targets[s, 3 + i]
+    return steps
 
 
 @njit(cache=True)

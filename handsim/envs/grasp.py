@@ -245,16 +245,15 @@ class GraspEnv(HandEnv):
         self.scene.show_goal(self.data, self.path[min(self.frame + 2, self.steps)])
 
     def _aims(self) -> Observation:
-        goal, target = self.scene.goal_id, min(self.frame + 1, self.steps)
-        shown = np.concatenate([self.data.mocap_pos[goal], self.data.mocap_quat[goal]])
-        aims = {"goal": shown, "phase": np.array([min(self.frame / self.steps, 1.0)])}
+        aims = {"phase": np.array([min(self.frame / self.steps, 1.0)])}
         if self.reference is not None:
+            target = min(self.frame + 1, self.steps)
             aims["target_qpos"] = self.reference.qpos[target].copy()
             aims["target_palm"] = self.reference.wrist[target].copy()
         return aims
 
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
-        shapes: dict[str, tuple[int, ...]] = {"goal": (7,), "phase": (1,)}
+        shapes: dict[str, tuple[int, ...]] = {"phase": (1,)}
         if self.reference is not None:
             shapes |= {"target_qpos": (self.hand.nq,), "target_palm": (7,)}
         return shapes

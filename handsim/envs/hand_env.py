@@ -21,7 +21,8 @@ from handsim.control import (
     DeltaTargets,
     JointTargets,
 )
-from handsim.envs.step_parts import bounded, see_hand
+from handsim.envs.sights import Sights
+from handsim.envs.step_parts import bounded
 from handsim.errors import InputError, unknown
 from handsim.joint_trajectory import JointTrajectory, conformed
 from handsim.poses import interpolate_poses
@@ -73,7 +74,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         frame: steps since the start of the episode.
         steps: of an episode.
         cameras: cameras whose pictures are part of the observation.
-        seen: the hand as it was last observed, see `see_hand`.
+        seen: the numbers of what was last observed, see `step_parts.see`.
         randomization: what differs from episode to episode.
         drawn: this episode's values of it, by name.
         range_time: how long delta targets take through the whole range of an actuator [s].
@@ -145,7 +146,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         # The hand's actuators follow each other.
         self._ctrl = self.data.ctrl[scene.ctrl_ids[0] : scene.ctrl_ids[-1] + 1]
         self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
-        self._sights = self._what_is_seen()
+        self._wrist_told = self.data.userdata[:6]
+        self._sights = Sights(scene, self.data, self.commands_wrist)
         self._palm = 2 * self.hand.nq + 3 * len(self.hand.fingers)
         self.action_space = spaces.Box(-1.0, 1.0, (self.control.size,), np.float64)
         self.observation_space = spaces.Dict(self._spaces())
@@ -194,7 +196,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         """The targets in force: the wrist's coordinates, where commanded, and the hand's ctrl."""
         if not self.commands_wrist:
             return self._ctrl.copy()
-        return np.concatenate([self.scene.wrist_command(self.data), self._ctrl])
+        return np.concatenate([self._wrist_told, self._ctrl])
 
     def actions_to(self, commands: Float[np.ndarray, "N n"]) -> Float[np.ndarray, "N a"]:
         """Actions that bring about `commands`, one after the other, from the one in force.
@@ -260,20 +262,8 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     def observe(self) -> Observation:
         """The observation of the current state, in arrays of its own."""
-        scene, data = self.scene, self.data
-        self.seen = seen = see_hand(*self._sights)
-        nq, palm, touch = self.hand.nq, self._palm, self._palm + 7
-        observation: Observation = {
-            "qpos": seen[:nq],
-            "qvel": seen[nq : 2 * nq],
-            "ctrl": self.command(),
-            "tips": seen[2 * nq : palm].reshape(-1, 3),
-            "palm": seen[palm:touch],
-            "touch": seen[touch:].reshape(-1, 3),
-        }
-        if scene.object is not None:
-            observation["object"] = scene.object_pose(data)
-            observation["object_velocity"] = scene.object_velocity(data)
+        self.seen = self._sights.look()
+        observation: Observation = self._sights.named(self.seen)
         observation.update(self._aims())
         for camera in self.cameras:
             observation[IMAGE + camera] = self.picture(camera)
@@ -308,7 +298,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
 
     @abstractmethod
     def _aims(self) -> Observation:
-        """What the observation shows of the task, beside hand and object."""
+        """What the observation shows of the task, beside hand, object and its goal."""
 
     @abstractmethod
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -343,8 +333,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         self._ctrl[:] = command[-self.hand.nu :]
         if not self.commands_wrist:
             return mujoco.mj_step(self.scene.model, self.data, self.substeps)
-        start = self.scene.wrist_command(self.data)
-        way = way_to(start, command[:6], self._wrist_reach, self.substeps)
+        way = way_to(self._wrist_told, command[:6], self._wrist_reach, self.substeps)
         self.scene.move_wrist(self.data, way)
 
     def _judge(self) -> tuple[float, Info]:
@@ -380,7 +369,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
             "touch": (fingers, 3),
         }
         if self.scene.object is not None:
-            shapes |= {"object": (7,), "object_velocity": (6,)}
+            shapes |= {"object": (7,), "object_velocity": (6,), "goal": (7,)}
         shapes |= self._aim_shapes()
         boxes: dict[str, spaces.Space[Any]] = {
             name: spaces.Box(-_FAR, _FAR, shape, np.float64) for name, shape in shapes.items()
@@ -389,14 +378,6 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         for camera in self.cameras:
             boxes[IMAGE + camera] = spaces.Box(0, 255, picture, np.uint8)
         return boxes
-
-    def _what_is_seen(self) -> tuple[np.ndarray, ...]:
-        """The arguments of `see_hand`: views of the state, looked up once."""
-        scene, data = self.scene, self.data
-        places = np.array([scene.qpos_ids[0], scene.dof_ids[0], scene.palm_id])
-        counts = np.array([self.hand.nq, *scene.tip_ids])
-        sites = data.site_xpos, data.site_xmat
-        return data.qpos, data.qvel, places, *sites, scene.forces(data), counts
 
     def _unstable(self) -> bool:
         qpos, qvel, qacc = self._bad

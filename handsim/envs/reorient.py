@@ -220,9 +220,7 @@ class ReorientEnv(HandEnv):
         super()._simulate(command)
 
     def _aims(self) -> Observation:
-        goal = self.scene.goal_id
-        pose = np.concatenate([self.data.mocap_pos[goal], self.data.mocap_quat[goal]])
-        return {"goal": pose, "goal_turn": self._goal_turn()}
+        return {"goal_turn": self._goal_turn()}
 
     def observe(self) -> Observation:
         """See `HandEnv`; the turn is that of the object as it is observed, its noise included."""
@@ -233,7 +231,7 @@ class ReorientEnv(HandEnv):
         return observation
 
     def _aim_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"goal": (7,), "goal_turn": (3,)}
+        return {"goal_turn": (3,)}
 
     def _assess(self) -> tuple[dict[str, float], Info]:
         scene, data = self.scene, self.data

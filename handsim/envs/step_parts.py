@@ -18,41 +18,42 @@ def bounded(action):
 
 
 @njit(cache=True)
-def see_hand(qpos, qvel, places, sites, turns, forces, counts):
-    """A hand's part of an observation, in one array.
+def see(state, copied, sites, turns, marks, joints, touch):
+    """The numbers of an observation, in one array.
 
     Args:
-        qpos, qvel: of the world.
-        places: where the hand's joints begin in both, and the site of the palm.
-        sites, turns: positions (S, 3) and rotations (S, 9) of all sites.
-        forces: (3F,) on the fingertips, in the world.
-        counts: the number of joints, then the sites of the fingertips.
+        state: all of MuJoCo's (S,).
+        copied: which of it is shown as it is: the hand's qpos and qvel, then anything else.
+        sites, turns: positions (N, 3) and rotations (N, 9) of all sites.
+        marks: the site of the palm, then those of the fingertips.
+        joints: of the hand.
+        touch: where the forces (3F,) on the fingertips, in the world, begin in the state.
 
     Returns:
         qpos, qvel (nq,), then tips (3F,) in the palm frame, the palm (7,), the forces (3F,) in
-        the palm frame.
+        the palm frame, then anything else.
     """
-    joints, fingers = counts[0], len(counts) - 1
-    palm = places[2]
-    seen = np.empty(2 * joints + 6 * fingers + 7)
-    for i in range(joints):
-        seen[i] = qpos[places[0] + i]
-        seen[joints + i] = qvel[places[1] + i]
+    fingers, palm = len(marks) - 1, marks[0]
+    seen = np.empty(len(copied) + 6 * fingers + 7)
+    for i in range(2 * joints):
+        seen[i] = state[copied[i]]
     tips = 2 * joints
     felt = tips + 3 * fingers + 7
     for f in range(fingers):
-        site = counts[1 + f]
+        site = marks[1 + f]
         for axis in range(3):
             point = force = 0.0
             for world in range(3):
                 turn = turns[palm, 3 * world + axis]
                 point += (sites[site, world] - sites[palm, world]) * turn
-                force += forces[3 * f + world] * turn
+                force += state[touch + 3 * f + world] * turn
             seen[tips + 3 * f + axis] = point
             seen[felt + 3 * f + axis] = force
     pose = seen[tips + 3 * fingers : felt]
     pose[:3] = sites[palm]
     _set_quaternion(pose, turns[palm])
+    for i in range(2 * joints, len(copied)):
+        seen[6 * fingers + 7 + i] = state[copied[i]]
     return seen
 
 
@@ -86,7 +87,7 @@ def tracking(seen, target_qpos, target_tips, joint_margin, tip_margin):
     """How well a hand tracks.
 
     Args:
-        seen: what `see_hand` returned.
+        seen: what `see` returned.
         target_qpos, target_tips: where joints (nq,) and tips (F, 3) should be.
         joint_margin, tip_margin: errors at which a term has fallen to 0.1.
 

@@ -5,6 +5,8 @@ from math import sqrt
 import numpy as np
 from numba import njit
 
+BOX, CYLINDER = 0, 1
+
 
 @njit(cache=True)
 def box(half, points):
@@ -30,3 +32,9 @@ def cylinder(half, points):
         beyond = sqrt(max(across, 0.0) ** 2 + max(along, 0.0) ** 2)
         found[n] = beyond + min(max(across, along), 0.0)
     return found
+
+
+@njit(cache=True)
+def distances(shape, half, points):
+    """Signed distances (N,) of points (N, 3) from a `BOX` or a `CYLINDER`."""
+    return box(half, points) if shape == BOX else cylinder(half, points)

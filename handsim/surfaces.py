@@ -14,9 +14,11 @@ from jaxtyping import Float
 from scipy.spatial import ConvexHull
 
 from handsim.scene_object import SceneObject
-from handsim.surface_parts import box, cylinder
+from handsim.surface_parts import BOX, CYLINDER, box, cylinder
 
 Distance = Callable[[np.ndarray], np.ndarray]
+COMPILED = {"box": BOX, "cylinder": CYLINDER}
+"""Shapes that `surface_parts.distances` knows."""
 
 
 def distance_to(item: SceneObject) -> Distance:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from handsim import rewards
 from handsim.demonstration import Demonstration
 from handsim.envs.hand_env import HandEnv, Info, Observation
-from handsim.envs.task_parts import deepest, holding
+from handsim.envs.task_parts import deepest, grasping
 from handsim.errors import InputError
 from handsim.grasp_script import CARRY_SECONDS, carried, scripted
 from handsim.grasps import Grasp, plan_grasp
@@ -24,7 +24,7 @@ from handsim.randomization import Randomization, longest_latency
 from handsim.rollout import OBJECT_PATH, REFERENCE_QPOS, REFERENCE_WRIST
 from handsim.scene import OBJECT, build_scene, timestep_at
 from handsim.scene_object import SceneObject
-from handsim.surfaces import distance_to
+from handsim.surfaces import COMPILED, distance_to
 from handsim.wrist import COORDINATES
 
 LOST = 0.10
@@ -151,8 +151,9 @@ class GraspEnv(HandEnv):
         )
         if self.reference is not None:
             self._require_in_range(self.reference)
-        self._gap = distance_to(item)
-        self._object_body, self._lost = scene.model.body(OBJECT).id, False
+        self._lost = False
+        self._feel(item)
+        self._look_up()
         self.settings = {
             "hand": hand.name,
             "side": hand.side,
@@ -176,7 +177,7 @@ class GraspEnv(HandEnv):
     @property
     def path(self) -> Float[np.ndarray, "S 7"]:
         """The object's way, in the world, at the frames of the episode."""
-        seed = int(self.data.userdata[self.scene.notes][0])
+        seed = int(self._seed[0])
         if self.grasp is not None and seed != self._drawn:
             self._path, self._drawn = self._draw(seed), seed
         return self._path
@@ -219,9 +220,25 @@ class GraspEnv(HandEnv):
         item = self.scene.object
         assert item is not None
         grown = item.rest_height - self._height
-        self._gap, self._height, self._drawn = distance_to(item), item.rest_height, -1
+        self._feel(item)
+        self._height, self._drawn = item.rest_height, -1
         if self.reference is not None:
             self._path = self._path + np.array([0.0, 0.0, grown, 0.0, 0.0, 0.0, 0.0])
+
+    def _feel(self, item: SceneObject) -> None:
+        """Take note of the object's surface."""
+        self._gap, half = distance_to(item), np.array(item.size) / 2
+        self._surface = COMPILED.get(item.shape, -1), half, np.array(list(MARGINS.values()))
+
+    def _look_up(self) -> None:
+        """Find what every step reads and writes: views of the state, made once."""
+        scene, data = self.scene, self.data
+        self._body = body = int(scene.model.body(OBJECT).id)
+        self._bodies = scene.model.geom_bodyid
+        places = data.site_xpos, scene.tip_ids, data.xpos[body], data.xmat[body]
+        self._held = *places, scene.forces(data), data.qpos[scene.object_qpos]
+        self._image = data.mocap_pos[scene.goal_id], data.mocap_quat[scene.goal_id]
+        self._seed = data.userdata[scene.notes]
 
     def _shown(self) -> JointTrajectory:
         """What the hand is to be told: the demonstration, or else the scripted grasp."""
@@ -242,7 +259,8 @@ class GraspEnv(HandEnv):
 
     def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
         super()._simulate(command)
-        self.scene.show_goal(self.data, self.path[min(self.frame + 2, self.steps)])
+        goal, (position, turn) = self.path[min(self.frame + 2, self.steps)], self._image
+        position[:], turn[:] = goal[:3], goal[3:]
 
     def _aims(self) -> Observation:
         aims = {"phase": np.array([min(self.frame / self.steps, 1.0)])}
@@ -259,26 +277,13 @@ class GraspEnv(HandEnv):
         return shapes
 
     def _assess(self) -> tuple[dict[str, float], Info]:
-        scene, data, body = self.scene, self.data, self._object_body
         goal = self.path[min(self.frame, self.steps)]
-        points, thumb, other, error, turn = holding(
-            data.site_xpos,
-            scene.tip_ids,
-            data.xpos[body],
-            data.xmat[body],
-            scene.forces(data),
-            data.qpos[scene.object_qpos],
-            goal,
-        )
-        reach, touch = MARGINS["reach"], MARGINS["touch"]
-        gaps = [rewards.close(gap, reach) for gap in self._gap(points).tolist()]
-        lacks = [rewards.close(max(touch - force, 0.0), touch) for force in (thumb, other)]
-        terms = {
-            "reach": sum(gaps) / len(gaps),
-            "touch": sum(lacks) / len(lacks),
-            "goal": rewards.close(error, MARGINS["goal"]),
-            "turn": rewards.close(turn, MARGINS["turn"]),
-        }
+        found = grasping(*self._held, goal, *self._surface)
+        points, thumb, other, error, turn, reach, touch, near, turned = found
+        if self._surface[0] < 0:
+            gaps = [rewards.close(gap, MARGINS["reach"]) for gap in self._gap(points).tolist()]
+            reach = sum(gaps) / len(gaps)
+        terms = {"reach": reach, "touch": touch, "goal": near, "turn": turned}
         touching, self._lost = thumb > TOUCH and other > TOUCH, error > LOST
         arrived = self.frame >= self.steps and error < ARRIVED
         return terms, {
@@ -299,8 +304,8 @@ class GraspEnv(HandEnv):
 
     def _penetration(self) -> float:
         """How deep the hand and the object are in each other at most [m]."""
-        contact, bodies = self.data.contact, self.scene.model.geom_bodyid
-        return deepest(contact.dist, contact.geom, bodies, self._object_body)
+        contact = self.data.contact
+        return deepest(contact.dist, contact.geom, self._bodies, self._body)
 
 
 def _hand(

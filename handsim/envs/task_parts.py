@@ -1,9 +1,11 @@
 """What tasks with an object ask of every state, compiled."""
 
-from math import atan2, sqrt
+from math import atan2, exp, log, sqrt
 
 import numpy as np
 from numba import njit
+
+from handsim.surface_parts import distances
 
 
 @njit(cache=True)
@@ -76,6 +78,37 @@ def holding(sites, tips, place, turn, forces, pose, goal):
     vector = turn_to(pose[3:], goal[3:])
     angle = sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
     return points, thumb, other, sqrt(square), angle
+
+
+@njit(cache=True)
+def close(error, margin):
+    """`rewards.close`."""
+    return exp(log(0.1) * (error / margin) ** 2)
+
+
+@njit(cache=True)
+def grasping(sites, tips, place, turn, forces, pose, goal, shape, half, margins):
+    """How well an object is held and where it is to be.
+
+    Args:
+        sites, tips, place, turn, forces, pose, goal: see `holding`.
+        shape, half: of the object, see `surface_parts.distances`; −1 for another shape.
+        margins: of the terms (4,), the touch's being the force wanted.
+
+    Returns:
+        What `holding` returns, then the terms: how close the fingertips are to the object's
+        surface, the forces of thumb and another finger to the one wanted, the object to its goal,
+        by its distance and by its turn. The first is 0 for another shape.
+    """
+    points, thumb, other, error, angle = holding(sites, tips, place, turn, forces, pose, goal)
+    reach = 0.0
+    if shape >= 0:
+        for gap in distances(shape, half, points):
+            reach += close(gap, margins[0])
+    wanted = margins[1]
+    touch = close(max(wanted - thumb, 0.0), wanted) + close(max(wanted - other, 0.0), wanted)
+    near, turned = close(error, margins[2]), close(angle, margins[3])
+    return points, thumb, other, error, angle, reach / len(tips), touch / 2, near, turned
 
 
 @njit(cache=True)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+import handsim
+from handsim import rewards
 from handsim.envs import task_parts
+from handsim.surfaces import COMPILED, distance_to
 
 seeds = pytest.mark.parametrize("seed", range(10))
 
@@ -50,6 +53,32 @@ def test_holding(seed):
     assert (thumb, other) == pytest.approx((sizes[0], sizes[1:].max()))
     assert distance == pytest.approx(np.linalg.norm(pose[:3] - goal[:3]))
     assert angle == pytest.approx((turns[0].inv() * turns[1]).magnitude())
+
+
+@seeds
+@pytest.mark.parametrize("name", ["box", "cylinder", "sphere"])
+def test_the_terms_of_a_grasp_are_those_of_its_errors(seed, name):
+    rng, item = np.random.default_rng(seed), handsim.load_object(name)
+    (pose, goal), turns = random_poses(rng, 2)
+    goal[:3] = pose[:3] + 0.03 * rng.normal(size=3)
+    tips, forces = np.array([2, 0, 3]), 0.3 * rng.normal(size=9)
+    sites = pose[:3] + 0.08 * rng.normal(size=(4, 3))
+    held = (sites, tips, pose[:3], turns[0].as_matrix().ravel(), forces, pose, goal)
+    margins = np.array([0.1, 0.5, 0.05, 0.5])
+    shape = COMPILED.get(name, -1)
+    half = np.array(item.size) / 2
+    points, *found = task_parts.grasping(*held, shape, half, margins)
+    wanted, *errors = task_parts.holding(*held)
+    np.testing.assert_array_equal(points, wanted)
+    assert found[:4] == errors
+    thumb, other, error, angle = errors
+    gaps = [] if shape < 0 else distance_to(item)(points)
+    lacks = [max(0.5 - force, 0.0) for force in (thumb, other)]
+    for term, sizes, margin in zip(
+        found[4:], (gaps, lacks, [error], [angle]), margins, strict=True
+    ):
+        close = [rewards.close(size, margin) for size in sizes]
+        assert term == pytest.approx(np.mean(close) if close else 0.0, abs=1e-12)
 
 
 def test_the_deepest_contact_of_a_body_with_others_than_the_world():

@@ -1,6 +1,9 @@
 """GraspEnv: lift an object off a table and carry it along a path."""
 
+import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from handsim.envs.task_parts import deepest, grasping
 from handsim.errors import InputError
 from handsim.grasp_script import CARRY_SECONDS, carried, scripted
 from handsim.grasps import Grasp, plan_grasp
-from handsim.hands.catalog import load_hand
+from handsim.hands.catalog import hand_names, load_hand
 from handsim.hands.robot_hand import RobotHand
 from handsim.joint_trajectory import JointTrajectory, conformed
 from handsim.objects import load_object
@@ -94,6 +97,8 @@ class GraspEnv(HandEnv):
     ):
         """Build the scene; without a demonstration also plan a grasp, which takes seconds.
 
+        A grasp of a hand given by its name in the catalogue is planned once in a process.
+
         Args:
             hand: a name for `load_hand`, or a hand.
             object: for `load_object`; by default the demonstration's, or "box".
@@ -113,6 +118,7 @@ class GraspEnv(HandEnv):
             raise InputError("wrist: 'fixed' cannot lift anything, expected floating or actuated.")
         if demonstration is not None and not isinstance(demonstration, Demonstration):
             demonstration = Demonstration.load(demonstration)
+        known = isinstance(hand, str) and hand in hand_names()
         hand = _hand(hand, side, demonstration)
         item = _object(object, demonstration)
         control_rate = _rate(control_rate, demonstration)
@@ -120,7 +126,7 @@ class GraspEnv(HandEnv):
         self._guide: JointTrajectory | Grasp
         self._drawn, self._height = -1, item.rest_height
         if demonstration is None:
-            self._guide = plan_grasp(hand, item)
+            self._guide = _remembered(hand, item) if known else plan_grasp(hand, item)
             self.steps = round(CARRY_SECONDS * control_rate)
         else:
             self._guide = conformed(demonstration.trajectory, hand, control_rate)
@@ -259,6 +265,7 @@ class GraspEnv(HandEnv):
 
     def _simulate(self, command: Float[np.ndarray, " n"]) -> None:
         super()._simulate(command)
+        # What `Scene.show_goal` does, at half the cost.
         goal, (position, turn) = self.path[min(self.frame + 2, self.steps)], self._image
         position[:], turn[:] = goal[:3], goal[3:]
 
@@ -317,6 +324,16 @@ def _hand(
     if side not in (None, hand.side):
         raise InputError(f"side: {side!r}, expected {hand.side!r}, the given hand's.")
     return hand
+
+
+def _remembered(hand: RobotHand, item: SceneObject) -> Grasp:
+    """The grasp of a hand as the catalogue has it, for the caller to keep."""
+    return deepcopy(_catalogue_grasp(hand.name, hand.side, json.dumps(item.as_dict())))
+
+
+@lru_cache(maxsize=64)
+def _catalogue_grasp(name: str, side: str, item: str) -> Grasp:
+    return plan_grasp(load_hand(name, side), SceneObject.from_dict(json.loads(item)))
 
 
 def _object(

@@ -230,6 +230,16 @@ def test_make_vec(made):
     envs.close()
 
 
+def test_environments_of_one_catalogue_hand_plan_alike_and_share_nothing(made):
+    one, other, own = GraspEnv(SMALL), GraspEnv(SMALL, "box"), made()
+    for name in ("open", "closed", "pressed", "palm", "retreat"):
+        planned = getattr(own.grasp, name)
+        np.testing.assert_array_equal(getattr(one.grasp, name), planned)
+        np.testing.assert_array_equal(getattr(other.grasp, name), planned)
+        assert not np.shares_memory(getattr(one.grasp, name), getattr(other.grasp, name))
+    assert (GraspEnv(SMALL, "sphere").grasp.palm != one.grasp.palm).any()
+
+
 def test_what_is_refused(demonstration, tmp_path):
     robot = hand(SMALL)
     with pytest.raises(InputError, match="'fixed' cannot lift"):

@@ -134,3 +134,13 @@ def assert_same(one: object, other: object) -> None:
             assert_same(mine, theirs)
     else:
         np.testing.assert_array_equal(one, other)
+
+
+def run(env: HandEnv, steps: int, seed: int = 7) -> list:
+    """Observations, rewards and states under random actions, from the start of an episode."""
+    env.action_space.seed(seed)
+    kept = [(env.reset(seed=seed)[0], 0.0, env.get_state())]
+    for _ in range(steps):
+        observation, reward, *_ = env.step(env.action_space.sample())
+        kept.append((observation, reward, env.get_state()))
+    return kept

@@ -15,6 +15,7 @@ from handsim.envs.grasp import ARRIVED, LOST, WRIST_RANGE
 from handsim.errors import InputError, MissingFileError, UnknownNameError
 from handsim.grasp_script import carried, scripted
 from handsim.replay import arguments, perform, replay
+from tests.environments import assert_same, run
 from tests.hands import hand
 
 SMALL = "dex3"
@@ -46,23 +47,6 @@ def made(demonstration):
         return known[key]
 
     return make
-
-
-def run(env: GraspEnv, steps: int, seed: int = 7) -> list:
-    env.action_space.seed(seed)
-    kept = [(env.reset(seed=seed)[0], 0.0, env.get_state())]
-    for _ in range(steps):
-        observation, reward, *_ = env.step(env.action_space.sample())
-        kept.append((observation, reward, env.get_state()))
-    return kept
-
-
-def assert_same(one: list, other: list) -> None:
-    for (o1, r1, s1), (o2, r2, s2) in zip(one, other, strict=True):
-        assert r1 == r2
-        np.testing.assert_array_equal(s1, s2)
-        for name in o1:
-            np.testing.assert_array_equal(o1[name], o2[name])
 
 
 @each_wrist

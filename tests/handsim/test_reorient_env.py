@@ -16,6 +16,7 @@ from handsim.envs.reorient import DROPPED, REACHED
 from handsim.errors import InputError, UnknownNameError
 from handsim.objects import SceneObject
 from handsim.wrist import WRISTS
+from tests.environments import assert_same, run
 from tests.hands import EVERY, hand
 
 NAMES = sorted({name for name, _ in EVERY})
@@ -28,24 +29,6 @@ every_wrist = pytest.mark.parametrize("wrist", WRISTS)
 def env_of(name: str = FIRST, side: str = "right", wrist: str = "fixed", copy: int = 0, **kwargs):
     """One environment for all tests that ask for the same."""
     return ReorientEnv(hand(name, side), wrist=wrist, **kwargs)
-
-
-def run(env: ReorientEnv, steps: int, seed: int = 7) -> list:
-    """Observations, rewards and states under random actions."""
-    env.action_space.seed(seed)
-    kept = [(env.reset(seed=seed)[0], 0.0, env.get_state())]
-    for _ in range(steps):
-        observation, reward, *_ = env.step(env.action_space.sample())
-        kept.append((observation, reward, env.get_state()))
-    return kept
-
-
-def assert_same(one: list, other: list) -> None:
-    for (o1, r1, s1), (o2, r2, s2) in zip(one, other, strict=True):
-        assert r1 == r2
-        np.testing.assert_array_equal(s1, s2)
-        for name in o1:
-            np.testing.assert_array_equal(o1[name], o2[name])
 
 
 def turn_object(env: ReorientEnv, vector: np.ndarray) -> None:

@@ -98,7 +98,7 @@ class Scene:
         self.hold(data)
         self.wrist.place(data, wrist)
         if self.wrist.kind != "fixed":
-            data.userdata[:_COORDINATES] = self.wrist.coordinates(wrist[None])[0]
+            self.wrist_command(data)[:] = self.wrist.coordinates(wrist[None])[0]
         if object_pose is not None:
             data.qpos[self.object_qpos] = object_pose
         mujoco.mj_forward(self.model, data)
@@ -166,12 +166,12 @@ class Scene:
         return data.qvel[self.object_dofs].copy()
 
     def wrist_command(self, data: mujoco.MjData) -> Float[np.ndarray, " 6"]:
-        """The coordinates the wrist was last told to go to, see `handsim.wrist`."""
-        return data.userdata[:_COORDINATES].copy()
+        """The coordinates the wrist was last told to go to, see `handsim.wrist`: a view."""
+        return data.userdata[:_COORDINATES]
 
     def move_wrist(self, data: mujoco.MjData, way: Float[np.ndarray, "S 6"]) -> None:
         """Take one physics step for each of the coordinates `way`, the wrist told to go there."""
-        data.userdata[:_COORDINATES] = way[-1]
+        self.wrist_command(data)[:] = way[-1]
         self.wrist.simulate(self.model, data, self.wrist.targets_at(way))
 
     def update(self, data: mujoco.MjData) -> None:

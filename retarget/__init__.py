@@ -10,6 +10,7 @@ from retarget.human.hand_trajectory import HandTrajectory
 from retarget.human.mano_fit import fit_mano
 from retarget.human.one_euro import OneEuro, Smoothing
 from retarget.human.sources import load, load_hands
+from retarget.lifting import demonstrate
 from retarget.pace import CALM, Pace
 from retarget.playback import tip_targets
 from retarget.references import DEFAULT, METHODS
@@ -35,6 +36,7 @@ __all__ = [
     "Workspace",
     "calibrate",
     "calibrate_open",
+    "demonstrate",
     "extract",
     "filters",
     "fit_mano",

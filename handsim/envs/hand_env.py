@@ -146,7 +146,7 @@ class HandEnv(gymnasium.Env[Observation, np.ndarray]):
         # The hand's actuators follow each other.
         self._ctrl = self.data.ctrl[scene.ctrl_ids[0] : scene.ctrl_ids[-1] + 1]
         self._bad = [self.data.warning[kind] for kind in _BAD_STATE]
-        self._wrist_told = self.data.userdata[:6]
+        self._wrist_told = scene.wrist_command(self.data)
         self._sights = Sights(scene, self.data, self.commands_wrist)
         self._palm = 2 * self.hand.nq + 3 * len(self.hand.fingers)
         self.action_space = spaces.Box(-1.0, 1.0, (self.control.size,), np.float64)

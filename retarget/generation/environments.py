@@ -13,7 +13,7 @@ from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
 from handsim.replay import replay
 from handsim.rollout import Rollout
-from retarget.demonstrate import demonstrate
+from retarget.lifting import demonstrate
 from retarget.generation.recipe import Recipe
 from retarget.generation.variation import Variation, placed, warp, warped
 from retarget.human.hand_trajectory import HandTrajectory

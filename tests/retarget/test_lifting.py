@@ -10,7 +10,7 @@ from handsim.demonstration import Demonstration
 from handsim.errors import UnknownNameError
 from handsim.poses import matrices_from_poses
 from handsim.surfaces import distance_to
-from retarget.demonstrate import CLOSED, demonstrate
+from retarget.lifting import CLOSED, demonstrate
 from retarget.human.sources.dexmv import EXAMPLE_CAMERAS
 from tests.hands import hand
 from tests.retarget.lifting import OBJECT, lifting, mirrored, relative

@@ -14,6 +14,7 @@ import retarget
 from handsim.assets import ASSETS
 from handsim.envs import GRASP, REORIENT, TRACK, ThreadedVectorEnv, TrackEnv
 from handsim.errors import InputError, UnknownNameError
+from retarget.human.mirrored import mirrored
 from tests.environments import (
     CASES,
     FEW,
@@ -151,17 +152,18 @@ def test_random_actions_leave_everything_finite_and_in_bounds(case):
 
 
 @cache
-def retargeted(name: str) -> handsim.JointTrajectory:
+def retargeted(name: str, side: str) -> handsim.JointTrajectory:
     """A person's motion, five seconds at 30 frames a second."""
     person = retarget.load(ASSETS / "motions" / "sample_right.npz").select(slice(151))
-    return retarget.Retargeter(hand(name)).retarget(person).trajectory
+    person = person if side == "right" else mirrored(person)
+    return retarget.Retargeter(hand(name, side)).retarget(person).trajectory
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "side"), EVERY)
 @pytest.mark.parametrize("rate", [30.0, 120.0])
-def test_trajectories_are_tracked(name, rate):
+def test_trajectories_are_tracked(name, side, rate):
     """Where nothing has touched for a tenth of a second."""
-    env = TrackEnv(hand(name), retargeted(name), control_rate=rate)
+    env = TrackEnv(hand(name, side), retargeted(name, side), control_rate=rate)
     joints, tips = tracking_errors(env)
     assert len(joints) > 0.6 * env.steps
     assert np.sqrt(np.mean(joints**2)) <= 0.02

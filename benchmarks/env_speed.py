@@ -6,6 +6,7 @@ each of its steps does the same work every time, and a busy machine disturbs few
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -36,11 +37,13 @@ class Speed(NamedTuple):
     Attributes:
         step: `HandEnv.step`.
         physics: the calls of ``mj_step`` it comes down to, by themselves.
-        batch: a step of one environment of the batch, on several threads.
+        in_turn: a step of one environment of a batch on one thread.
+        batch: a step of one environment of a batch on several threads.
     """
 
     step: float
     physics: float
+    in_turn: float
     batch: float
 
     @property
@@ -50,8 +53,8 @@ class Speed(NamedTuple):
 
     @property
     def speedup(self) -> float:
-        """How many times as many steps a second the batch takes."""
-        return self.step / self.batch
+        """How many times as many steps a second the batch takes on several threads."""
+        return self.in_turn / self.batch
 
 
 def measure(
@@ -61,25 +64,27 @@ def measure(
     batch: int,
     threads: int,
 ) -> Speed:
-    """Clock one environment alone, its physics, and a batch of it, in turns.
+    """Clock one environment alone, its physics, and a batch on one and several threads, in turns.
 
     Raises:
         HandsimError: the physics by itself does not lead to the same state.
     """
     env = make()
-    envs = ThreadedVectorEnv([make] * batch, threads)
+    alike = [make() for _ in range(batch)]
+    batches = [ThreadedVectorEnv([partial(_same, env) for env in alike], n) for n in (1, threads)]
     start, calls, end = _recorded(env, actions)
-    clocks = [
+    clocks: list[Callable[[], np.ndarray]] = [
         lambda: _steps(env, actions),
         lambda: _physics(env, start, calls, end),
-        lambda: _batch_steps(envs, actions),
+        *(partial(_batch_steps, envs, actions) for envs in batches),
     ]
     best: list[Any] = [np.inf] * len(clocks)
     for _ in range(rounds):
         best = [np.minimum(one, clock()) for one, clock in zip(best, clocks, strict=True)]
-    envs.close()
-    step, physics, whole = (float(times.sum()) / len(actions) for times in best)
-    return Speed(step, physics, whole / batch)
+    for envs in batches:
+        envs.close()
+    step, physics, in_turn, whole = (float(times.sum()) / len(actions) for times in best)
+    return Speed(step, physics, in_turn / batch, whole / batch)
 
 
 def frames_a_second(env: HandEnv, size: tuple[int, int], rounds: int = 5) -> float:
@@ -88,6 +93,10 @@ def frames_a_second(env: HandEnv, size: tuple[int, int], rounds: int = 5) -> flo
     with Renderer(env.scene.model, *size) as renderer:
         times = [_clocked(renderer.render, env.data, "front") for _ in range(rounds + 1)]
     return 1 / min(times)
+
+
+def _same(env: HandEnv) -> HandEnv:
+    return env
 
 
 def _clocked(action: Callable[..., Any], *args: Any) -> float:

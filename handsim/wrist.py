@@ -33,8 +33,7 @@ bounds the weld's force."""
 
 BODY, TARGET = "scene/wrist", "scene/wrist_target"
 """Hands keep their own names, and some have a wrist."""
-_PHYSICS, _USER = int(mujoco.mjtState.mjSTATE_FULLPHYSICS), int(mujoco.mjtState.mjSTATE_USER)
-_WARM = int(mujoco.mjtState.mjSTATE_WARMSTART)
+_STATE, _USER = int(mujoco.mjtState.mjSTATE_INTEGRATION), int(mujoco.mjtState.mjSTATE_USER)
 _ROLLOUT = Rollout(nthread=0)
 _BANDWIDTH_HZ = 15.0
 _FORCE, _TORQUE = 200.0, 20.0
@@ -117,8 +116,11 @@ class MovingWrist(Wrist):
 
     def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
         super().__init__(base)
-        self._sizes = [mujoco.mj_stateSize(model, part) for part in (_PHYSICS, _WARM | _USER)]
-        self._warm = model.nv
+        # What MuJoCo starts its solver from stands between physics and inputs.
+        self._size = mujoco.mj_stateSize(model, _STATE)
+        inputs = self._size - mujoco.mj_stateSize(model, _USER)
+        warm = inputs - model.nv
+        self._parts = slice(warm), slice(warm, inputs), slice(inputs, None)
 
     @abstractmethod
     def _led(
@@ -136,21 +138,19 @@ class MovingWrist(Wrist):
 
         One call takes all steps: it comes to the same bits as a call for each.
         """
-        physics, user = self._sizes
-        # What MuJoCo starts its solver from comes before the inputs.
-        state, beside = np.empty(physics), np.empty(user)
-        mujoco.mj_getState(model, data, state, _PHYSICS)
-        mujoco.mj_getState(model, data, beside, _WARM | _USER)
-        inputs = self._led(state, beside[self._warm :], targets)
+        state = np.empty((1, self._size))
+        mujoco.mj_getState(model, data, state[0], _STATE)
+        physics, warmstart, inputs = (state[:, part] for part in self._parts)
+        led = self._led(physics[0], inputs[0], targets)
         _ROLLOUT.rollout(
             [model],
             [data],
-            state[None],
-            inputs[None],
+            physics,
+            led[None],
             control_spec=_USER,
             skip_checks=True,
             nstep=len(targets),
-            initial_warmstart=beside[None, : self._warm],
+            initial_warmstart=warmstart,
         )
 
 

@@ -16,7 +16,7 @@ matplotlib.use("agg")
 COLOURS = {LEARNED: "#1f6fb4", RANDOM: "#b5651d", ZERO: "#6b6b6b", REPLAY: "#2e8b57"}
 STYLES = {RANDOM: ":", ZERO: "--", REPLAY: "-."}
 TITLES = {"track": "Track-v0", "reorient": "Reorient-v0"}
-DRAWN = {"track": "reward a step", "reorient": "goals reached in an episode of 10 s"}
+DRAWN = {"track": "reward a step", "reorient": "goals reached in an episode of 4 s"}
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:

@@ -2,7 +2,7 @@
 
 track      follow a person's motion as retargeted to the hand, by absolute joint targets: what
            is to be learned is which target brings each joint where the observation wants it
-reorient   turn a cube in the hand to one goal after another, about the vertical
+reorient   turn a ball in the hand to one goal after another, about the vertical
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,11 @@ from handsim.envs import HandEnv, ReorientEnv, TrackEnv
 
 SAMPLE = ASSETS / "motions" / "sample_right.npz"
 TASKS = ("track", "reorient")
-HANDS = {"track": "ability", "reorient": "revo2"}
-"""Small hands: six motors each."""
+HANDS = {"track": "ability", "reorient": "leap"}
+"""Six motors, and sixteen: a hand that moves its fingers sideways turns more than it tips over."""
+BALL: dict[str, Any] = {"object": "sphere", "duration": 4.0}
+"""In a longer episode most steps would be those of a ball that has been turned as far as it goes
+without another grip, or dropped: little to learn from at first."""
 RANDOM, ZERO, REPLAY = "random", "zero", "open-loop replay"
 
 Policy = Callable[[HandEnv, Mapping[str, Any]], Float[np.ndarray, " a"]]
@@ -46,7 +49,7 @@ def make(task: str, hand: str | None = None) -> HandEnv:
     """A task's environment."""
     robot = handsim.load_hand(hand or HANDS[task])
     if task == "reorient":
-        return ReorientEnv(robot)
+        return ReorientEnv(robot, **BALL)
     solution = retarget.Retargeter(robot).retarget(retarget.load(SAMPLE))
     return TrackEnv(robot, solution.trajectory)
 
@@ -55,13 +58,13 @@ def another(env: HandEnv) -> HandEnv:
     """One more environment like `env`; its motion is not retargeted anew."""
     if isinstance(env, TrackEnv):
         return TrackEnv(env.hand, env.reference)
-    return ReorientEnv(env.hand)
+    return ReorientEnv(env.hand, **{name: env.settings[name] for name in BALL})
 
 
 def baselines(env: HandEnv) -> dict[str, Policy]:
     """Policies that learn nothing, by name.
 
-    The retargeted demonstration can be replayed where there is one: nobody has shown how a cube
+    The retargeted demonstration can be replayed where there is one: nobody has shown how a ball
     is turned in the hand.
     """
     size = env.control.size

@@ -35,9 +35,9 @@ object out of the hand."""
 
 _LEAST_TURN, _MOST_YAW = 0.5, np.pi / 2
 """How far a goal is from the one before, at least and, about the vertical, at most [rad]."""
-_FASTEST = 2.0
+_FASTEST = 0.7
 """How fast the object turns for the whole of the reward's term [rad/s]."""
-_FREE = 0.03
+_FREE = 0.05
 """How far the object may be from where it lay at no cost [m]."""
 _SHIFT, _TWIST, _LIFT = 0.003, 0.15, 0.002
 """How far an object is put from where it lies firmest: along x and y [m], about z [rad], up [m]."""

@@ -52,11 +52,10 @@ def made(
     kind: str, hand: str, wrist: str, trajectory: handsim.JointTrajectory | None = None
 ) -> HandEnv:
     """An environment with a hand of its own."""
-    robot = handsim.load_hand(hand)
     if kind == "Track":
         assert trajectory is not None
-        return TrackEnv(robot, trajectory, wrist=wrist)
-    return GraspEnv(robot, wrist=wrist) if kind == "Grasp" else ReorientEnv(robot, wrist=wrist)
+        return TrackEnv(hand, trajectory, wrist=wrist)
+    return GraspEnv(hand, wrist=wrist) if kind == "Grasp" else ReorientEnv(hand, wrist=wrist)
 
 
 def followed(hand: str) -> handsim.JointTrajectory:

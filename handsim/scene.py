@@ -25,13 +25,7 @@ from handsim.furniture import (
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
 from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
 from handsim.scene_object import SceneObject
-from handsim.stage import (
-    HUMAN_SPHERE,
-    add_cameras,
-    add_room,
-    bounding_sphere,
-    set_look,
-)
+from handsim.stage import add_cameras, add_room, bounding_sphere, set_look
 from handsim.wrist import COORDINATES, WRISTS, Wrist, add_wrist, wrist_of
 
 MAX_TIMESTEP = 1 / 480
@@ -253,19 +247,6 @@ def build_scene(
     if object is not None:
         add_object(spec, object, 0.0 if table is None else table + object.rest_height, marked)
     return _compiled(spec, hand, wrist, np.asarray(palm, dtype=float), object, notes)
-
-
-def build_stage(side: str) -> mujoco.MjModel:
-    """The look and the cameras of a scene without a robot, to draw a human hand in.
-
-    Args:
-        side: whose thumb the cameras are to see.
-    """
-    spec = mujoco.MjSpec()
-    spec.compiler.degree = False
-    set_look(spec)
-    add_cameras(spec.worldbody.add_body(), side, *HUMAN_SPHERE, margin=1.15)
-    return spec.compile()
 
 
 def timestep_at(control_rate: float) -> tuple[float, int]:

@@ -142,10 +142,16 @@ def test_pictures_have_the_size_asked_for(motions, tmp_path, here, opengl):
 
 def test_the_card_counts_names_licences_and_shows(undisturbed, can_render):
     card = (undisturbed / "README.md").read_text()
-    assert "4 kept" in card
-    assert "2 failed" in card
+    assert "made by handsim from 3 human motions. Of 6 episodes planned: 2 failed, 4 kept." in card
     assert "Do as you like (LICENSE)" in card
     assert (undisturbed / "contact_sheet.png").exists() == can_render
+
+
+def test_the_card_counts_a_single_motion_and_episode_as_one(motions, tmp_path, here):
+    generate([motions / "c.npz"], replace(RECIPE, variants=1), tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "\n1 episode of 14 steps in all" in card
+    assert "made by handsim from 1 human motion. Of 1 episode planned: 1 kept." in card
 
 
 def test_the_work_in_this_process_gives_the_same_bytes(undisturbed, motions, tmp_path, here):

@@ -1,8 +1,9 @@
 """A hand on its wrist in a world: the one place that turns a RobotHand into a simulation.
 
-Every physics option is set here. The figures come from holding, lifting and shaking a 200 g box
-and a cylinder with seven hands: an elliptic friction cone with ``impratio`` 10 and three no-slip
-iterations at a step of 1/480 s neither creeps nor jitters; MuJoCo's defaults creep by millimetres.
+Every physics option is set here; how geoms touch, in `handsim.furniture`. The figures come from
+holding, lifting and shaking a 200 g box and a cylinder with seven hands: an elliptic friction cone
+with ``impratio`` 10 and three no-slip iterations at a step of 1/480 s neither creeps nor jitters;
+MuJoCo's defaults creep by millimetres.
 """
 
 from dataclasses import dataclass
@@ -12,31 +13,23 @@ import numpy as np
 from jaxtyping import Float
 
 from handsim.errors import InputError, unknown
-from handsim.hands.capsules import touching_body
+from handsim.furniture import (
+    GOAL,
+    OBJECT,
+    add_ground,
+    add_object,
+    add_table,
+    add_touch,
+    set_grasp_contact,
+)
 from handsim.hands.robot_hand import PALM_SITE, RobotHand
 from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
 from handsim.scene_object import SceneObject
-from handsim.stage import (
-    HUMAN_SPHERE,
-    add_cameras,
-    add_ground_material,
-    add_room,
-    bounding_sphere,
-    set_look,
-)
+from handsim.stage import add_cameras, add_room, bounding_sphere, set_look
 from handsim.wrist import COORDINATES, WRISTS, Wrist, add_wrist, wrist_of
 
 MAX_TIMESTEP = 1 / 480
 """Longest physics step [s]: whole sub-steps at 30, 60, 120 and 240 frames a second."""
-TABLE_SIZE = (1.2, 1.2, 0.04)
-"""Width, depth and thickness of a table [m]."""
-OBJECT, GOAL, TABLE, GROUND = "object", "goal", "table", "ground"
-"""Names of bodies and geoms that are not the hand's."""
-GOAL_GROUP = 1
-"""The geom group of the image that shows where an object is to go."""
-
-_NET_FORCE = 3
-"""MuJoCo's code for a contact sensor that adds all forces up."""
 _COORDINATES = len(COORDINATES)
 
 
@@ -244,29 +237,16 @@ def build_scene(
     body = add_wrist(spec, wrist, palm, hand)
     _attach(spec, body, hand, self_collision)
     _allow_latency(spec, hand, int(np.ceil(longest_latency / timestep)))
-    _add_touch(spec, hand)
+    add_touch(spec, hand)
     add_cameras(body, hand.side, *bounding_sphere(hand), margin, table is not None)
     if table is not None:
-        _add_table(spec, table)
+        add_table(spec, table)
         add_room(spec, table)
     if ground is not None:
-        _add_ground(spec, ground)
+        add_ground(spec, ground)
     if object is not None:
-        _add_object(spec, object, 0.0 if table is None else table + object.rest_height, marked)
+        add_object(spec, object, 0.0 if table is None else table + object.rest_height, marked)
     return _compiled(spec, hand, wrist, np.asarray(palm, dtype=float), object, notes)
-
-
-def build_stage(side: str) -> mujoco.MjModel:
-    """The look and the cameras of a scene without a robot, to draw a human hand in.
-
-    Args:
-        side: whose thumb the cameras are to see.
-    """
-    spec = mujoco.MjSpec()
-    spec.compiler.degree = False
-    set_look(spec)
-    add_cameras(spec.worldbody.add_body(), side, *HUMAN_SPHERE, margin=1.15)
-    return spec.compile()
 
 
 def timestep_at(control_rate: float) -> tuple[float, int]:
@@ -305,7 +285,7 @@ def _attach(
         body.gravcomp = 1
     for geom in child.geoms:
         if geom.contype or geom.conaffinity:
-            _set_grasp_contact(geom)
+            set_grasp_contact(geom)
             if not self_collision:
                 geom.contype, geom.conaffinity = 1, 0
     root = hand.model.body(hand.root_body)
@@ -319,65 +299,6 @@ def _allow_latency(spec: mujoco.MjSpec, hand: RobotHand, steps: int) -> None:
     """Let the hand's actuators remember their targets for so many physics steps."""
     for name in hand.actuator_names:
         spec.actuator(name).nsample = steps + 1 if steps else 0
-
-
-def _set_grasp_contact(geom: mujoco.MjsGeom) -> None:
-    geom.condim = 4
-    geom.friction = [1.0, 0.005, 1e-4]
-    geom.solref = [0.004, 1]
-    geom.solimp = [0.95, 0.99, 0.0005, 0.5, 2]
-
-
-def _add_ground(spec: mujoco.MjSpec, height: float) -> None:
-    geom = spec.worldbody.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_PLANE)
-    geom.size, geom.pos, geom.material = [0, 0, 0.05], [0, 0, height], add_ground_material(spec)
-    _set_grasp_contact(geom)
-
-
-def _add_table(spec: mujoco.MjSpec, height: float) -> None:
-    size = np.array(TABLE_SIZE)
-    geom = spec.worldbody.add_geom(name=TABLE, type=mujoco.mjtGeom.mjGEOM_BOX, size=size / 2)
-    geom.pos, geom.rgba = [0, 0, height - size[2] / 2], [0.83, 0.77, 0.68, 1.0]
-    _set_grasp_contact(geom)
-
-
-def _add_object(spec: mujoco.MjSpec, object: SceneObject, height: float, marked: bool) -> None:
-    """The object, and an image of it without mass or contact that shows its goal."""
-    body = spec.worldbody.add_body(name=OBJECT, pos=[0, 0, height])
-    body.add_freejoint(name=OBJECT)
-    for geom in object.add_geoms(spec, body):
-        _set_grasp_contact(geom)
-        geom.friction[0] = object.friction
-    goal = spec.worldbody.add_body(name=GOAL, mocap=True, pos=[0, 0, height])
-    # MuJoCo would put the centre of a body without mass elsewhere than in the body.
-    goal.explicitinertial, goal.mass, goal.ipos = True, 0.0, [0, 0, 0]
-    for geom in object.add_geoms(spec, goal):
-        geom.contype = geom.conaffinity = 0
-        geom.mass, geom.group = 0.0, GOAL_GROUP
-        geom.rgba = [0.2, 0.75, 0.35, 0.3]
-    if marked:
-        _add_marks(body, object.size)
-        _add_marks(goal, object.size)
-
-
-def _add_marks(body: mujoco.MjsBody, size: tuple[float, float, float]) -> None:
-    """Knobs where the axes of the body leave an object of that size around its origin."""
-    radius = 0.12 * sum(size) / 3
-    for axis, extent in enumerate(size):
-        knob = body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radius, 0, 0])
-        knob.pos[axis] = extent / 2
-        knob.rgba = [0.15, 0.15, 0.15, 1.0]
-        knob.rgba[axis] = 0.85
-        knob.mass, knob.contype, knob.conaffinity, knob.group = 0.0, 0, 0, GOAL_GROUP
-
-
-def _add_touch(spec: mujoco.MjSpec, hand: RobotHand) -> None:
-    """Sensors of the net contact force on the last link of each finger."""
-    for finger in hand.fingers:
-        touch = spec.add_sensor(name=f"scene/{finger}_touch")
-        touch.type, touch.objtype = mujoco.mjtSensor.mjSENS_CONTACT, mujoco.mjtObj.mjOBJ_BODY
-        touch.objname = hand.model.body(touching_body(hand.model, finger)).name
-        touch.intprm = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), _NET_FORCE, 1]
 
 
 def _compiled(

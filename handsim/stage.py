@@ -15,6 +15,19 @@ ROOM_RADIUS = 0.22
 _FOVY, _WRIST_FOVY = 30.0, 72.0
 
 
+def build_stage(side: str) -> mujoco.MjModel:
+    """The look and the cameras of a scene without a robot, to draw a human hand in.
+
+    Args:
+        side: whose thumb the cameras are to see.
+    """
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    set_look(spec)
+    add_cameras(spec.worldbody.add_body(), side, *HUMAN_SPHERE, margin=1.15)
+    return spec.compile()
+
+
 def set_look(spec: mujoco.MjSpec) -> None:
     """A light, even background, and light enough from the viewer's side to need no shadows."""
     spec.add_texture(

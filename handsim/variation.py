@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Int
 
 from handsim.errors import InputError
+from handsim.furniture import GOAL, OBJECT, TABLE
 from handsim.randomization import COLOURED, require_latency, require_names
-from handsim.scene import GOAL, OBJECT, TABLE, Scene
+from handsim.scene import Scene
 from handsim.scene_object import SceneObject
 from handsim.stage import CAMERAS
 

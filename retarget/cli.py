@@ -2,35 +2,30 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 import handsim
 import retarget
 from handsim.adoption import add_hand
 from handsim.errors import HandsimError, InputError
 from handsim.gallery import show, write_gallery
-from handsim.hands.catalog import summarise
 from handsim.resimulation import read_episode, resimulate
-from retarget import doctor, generation, inspection, live, metrics
+from retarget import doctor, generation, inspection, live
 from retarget.demo import demo, write_scores
 from retarget.human.extract import extract as extract_hands
 from retarget.human.extract import parse_options, venvs
 from retarget.human.extract.depth import measure_extraction
 from retarget.human.extract.depth_maps import read_depth_camera
 from retarget.playback import film, play
+from retarget.printing import console, print_findings, print_hands, print_scores, say, to_json
 from retarget.status import tally
 
 FAILURE = 2
-_console = Console()
 
 Motion = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="a human motion, in any format")]
 Output = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -45,8 +40,8 @@ def run_demo(
         out: folder to write to.
         hands: hands of the catalogue.
     """
-    made = demo(out, hands, progress=_console.is_terminal)
-    _print_scores(made.scores)
+    made = demo(out, hands, progress=console.is_terminal)
+    print_scores(made.scores)
     if made.unfilmed:
         sys.stderr.write(f"retarget: no pictures: {made.unfilmed}\n")
     print(f"wrote {', '.join(str(file) for file in made.files)}")
@@ -104,9 +99,9 @@ def solve(
     robot = handsim.load_hand(hand, person.side)
     known = retarget.Calibration.load(calibration) if calibration else None
     engine = retarget.Retargeter(robot, method, known, solver)
-    solution = engine.retarget(person, progress=_console.is_terminal)
+    solution = engine.retarget(person, progress=console.is_terminal)
     solution.save(out)
-    _print_scores({hand: retarget.score(person, solution, hand=robot)})
+    print_scores({hand: retarget.score(person, solution, hand=robot)})
     print(f"wrote {out}: {len(person)} frames, {tally(solution.status)}")
 
 
@@ -148,7 +143,7 @@ def replay(
     rollout.save(out)
     print(f"wrote {out}: {len(rollout)} steps")
     if video:
-        film(video, rollout, progress=_console.is_terminal)
+        film(video, rollout, progress=console.is_terminal)
         print(f"wrote {video}")
 
 
@@ -168,7 +163,7 @@ def score(
     person = retarget.load(motion, side=solved.trajectory.side)
     played = handsim.Rollout.load(rollout) if rollout else None
     scores = {solved.trajectory.hand: retarget.score(person, solved, played)}
-    _print_scores(scores)
+    print_scores(scores)
     if json:
         write_scores(json, scores)
         print(f"wrote {json}")
@@ -212,13 +207,13 @@ def run_generate(
         dry_run: only say how many episodes, bytes and hours it comes to.
     """
     if dry_run:
-        plan = generation.make_plan(recipe, motions, _console.is_terminal)
+        plan = generation.make_plan(recipe, motions, console.is_terminal)
         print(generation.estimate(plan, workers or os.cpu_count() or 1))
         return
     try:
-        made = generation.generate(motions, recipe, out, workers, ray, _console.is_terminal)
+        made = generation.generate(motions, recipe, out, workers, ray, console.is_terminal)
     except KeyboardInterrupt:
-        _say(f"retarget: {out} is not finished: the same command goes on where this one stopped")
+        say(f"retarget: {out} is not finished: the same command goes on where this one stopped")
         raise
     print(f"wrote {made}")
 
@@ -227,7 +222,7 @@ def verify(
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="what `generate` wrote")],
 ) -> None:
     """Say whether a generated folder is what its manifest says; exit code 1 where it is not."""
-    problems = generation.verify(out, _console.is_terminal)
+    problems = generation.verify(out, console.is_terminal)
     for problem in problems:
         print(problem)
     print(f"{out}: {len(problems)} problems" if problems else f"{out}: whole")
@@ -255,7 +250,7 @@ def hands(
         visuals: "menagerie", or a folder: show the maker's meshes.
     """
     if action == "list":
-        _list_hands()
+        print_hands()
     elif action == "show":
         written = show(handsim.load_hand(name, side, visuals=visuals), out)
         print(f"wrote {written}" if written else "closed")
@@ -294,7 +289,7 @@ def extract(
     """
     ruler = read_depth_camera(depth, intrinsics, extrinsics, baseline)
     chosen = parse_options(options)
-    made = extract_hands(source, out, backend, python, chosen, _console.is_terminal, _say)
+    made = extract_hands(source, out, backend, python, chosen, console.is_terminal, say)
     print(f"wrote {made}")
     if ruler is not None:
         known = measure_extraction(made.file, *ruler)
@@ -311,7 +306,7 @@ def setup(
         backend: mediapipe, hamer or wilor.
         python: the interpreter to make it with.
     """
-    print(venvs.make(backend, python, say=_say))
+    print(venvs.make(backend, python, say=say))
 
 
 def run_live(
@@ -338,7 +333,7 @@ def run_live(
     """
     known = retarget.Calibration.load(calibration) if calibration else None
     robot = handsim.load_hand(hand, side)
-    session = live.run(source, robot, method, known, record, python, say=_say)
+    session = live.run(source, robot, method, known, record, python, say=say)
     print(session)
     if record:
         print(f"wrote {record}")
@@ -367,30 +362,8 @@ def run_doctor(json: bool = False) -> None:
     if json:
         print(to_json([asdict(finding) for finding in findings]))
     else:
-        _print_findings(findings)
+        print_findings(findings)
     sys.exit(0 if doctor.works(findings) else 1)
-
-
-def _print_findings(findings: Sequence[doctor.Finding]) -> None:
-    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
-    table = Table("capability", "status", "found", "remedy")
-    for f in findings:
-        status = Text(f"{f.status}{' (core)' if f.core and f.status != 'ok' else ''}")
-        status.stylize(colours[f.status])
-        table.add_row(f.capability, status, Text(f.version or f.reason), Text(f.remedy))
-    _console.print(table)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
-def _list_hands() -> None:
-    table = Table("hand", "title", "maker", "joints", "free", "motors", "sides", "source")
-    for hand in map(summarise, handsim.hand_names()):
-        counts = (hand.joints, hand.independent, hand.actuators)
-        table.add_row(hand.name, hand.title, hand.maker, *map(str, counts), hand.sides, hand.source)
-    _console.print(table)
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -411,11 +384,6 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def to_json(value: object) -> str:
-    """Data as text, as `--json` prints it."""
-    return dumps(value, indent=2, ensure_ascii=False)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exit with code 2 and one line on bad input."""
     try:
@@ -428,13 +396,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("retarget: interrupted\n")
         sys.exit(130)
-
-
-def _print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:
-    """One column a hand, one row a metric."""
-    table = Table("metric", "unit", *scores)
-    first = next(iter(scores.values()))
-    for name in first:
-        row = [f"{values[name]:.3g}" for values in scores.values()]
-        table.add_row(name, metrics.METRICS[name].unit, *row)
-    _console.print(table)

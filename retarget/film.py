@@ -13,7 +13,8 @@ from handsim.gallery import COLOURS, Picture
 from handsim.hands.robot_hand import RobotHand
 from handsim.poses import IDENTITY_POSE
 from handsim.render import Renderer, Segment
-from handsim.scene import Scene, build_scene, build_stage
+from handsim.scene import Scene, build_scene
+from handsim.stage import build_stage
 from retarget.human.keypoints import CHAINS
 
 KNUCKLES = [CHAINS[finger][0] for finger in ("index", "middle", "ring", "pinky")]

@@ -35,9 +35,10 @@ def card(folder: RunFolder, plan: Plan, records: Sequence[Record], pictured: boo
     parts = [
         _front(plan),
         f"# Robot hands that {plan.recipe.task or 'move as people did'}\n",
-        f"{len(kept)} episodes of {steps} steps in all, {seconds / 3600:.3g} hours at "
-        f"{plan.recipe.rate:g} Hz, made by handsim from {len(plan.clips)} human motions. "
-        f"Of {len(records)} episodes planned: {outcome}.\n",
+        f"{_counted(len(kept), 'episode')} of {_counted(steps, 'step')} in all, "
+        f"{seconds / 3600:.3g} hours at {plan.recipe.rate:g} Hz, made by handsim from "
+        f"{_counted(len(plan.clips), 'human motion')}. "
+        f"Of {_counted(len(records), 'episode')} planned: {outcome}.\n",
         f"![Episodes as they were simulated, one a row]({SHEET})\n" if pictured else "",
         "## Datasets\n",
         _datasets(kept),
@@ -55,6 +56,10 @@ def card(folder: RunFolder, plan: Plan, records: Sequence[Record], pictured: boo
         "`retarget replay DATASET --episode K`.\n",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _front(plan: Plan) -> str:

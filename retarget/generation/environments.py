@@ -13,10 +13,10 @@ from handsim.errors import InputError
 from handsim.hands.robot_hand import RobotHand
 from handsim.replay import replay
 from handsim.rollout import Rollout
-from retarget.lifting import demonstrate
 from retarget.generation.recipe import Recipe
 from retarget.generation.variation import Variation, placed, warp, warped
 from retarget.human.hand_trajectory import HandTrajectory
+from retarget.lifting import demonstrate
 from retarget.playback import play, with_person
 from retarget.retargeter import Retargeter
 from retarget.scoring import score

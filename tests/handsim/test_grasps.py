@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 import handsim
 from benchmarks.grasps import HOLD, MOST_DEPTH, MOST_SLIP, trial
 from handsim.errors import InputError
+from handsim.furniture import OBJECT, TABLE
 from handsim.grasp_script import CARRY_SECONDS, LIFTED, REST, carried, eased, scripted, shaken
 from handsim.grasps import Grasp, plan_grasp
 from handsim.hands.capsules import colliding, tip_body
 from handsim.poses import matrices_from_poses, poses_from_matrices
-from handsim.scene import OBJECT, TABLE, build_scene
+from handsim.scene import build_scene
 from tests.hands import hand
 from tests.objects import slab
 

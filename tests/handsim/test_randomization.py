@@ -6,18 +6,17 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import handsim
 from handsim.demonstration import Demonstration
 from handsim.envs import TRACK, GraspEnv, TrackEnv
 from handsim.errors import InputError, UnknownNameError
 from handsim.objects import load_object
-from handsim.randomization import Randomization, longest_latency, noisy
+from handsim.randomization import Randomization, longest_latency
 from handsim.scene import build_scene
 from handsim.scene_object import SHAPES, SceneObject
 from handsim.variation import Variation
+from tests.environments import Step, assert_same, play, random_actions
 from tests.hands import hand
 from tests.motions import motion
 
@@ -77,20 +76,8 @@ def env_of(randomization=None, **kwargs) -> TrackEnv:
     return TrackEnv(hand(HAND), motion(hand(HAND)), randomization=randomization, **kwargs)
 
 
-def run(env: TrackEnv, seed: int | None, steps: int = 8) -> list:
-    env.action_space.seed(5)
-    observation, info = env.reset(seed=seed)
-    kept = [observation, {k: np.array(v) for k, v in info["randomization"].items()}]
-    for _ in range(steps):
-        kept += [env.step(env.action_space.sample())[0], {"state": env.get_state()}]
-    return kept
-
-
-def assert_same(one: list, other: list) -> None:
-    for a, b in zip(one, other, strict=True):
-        assert a.keys() == b.keys()
-        for name in a:
-            np.testing.assert_array_equal(a[name], b[name])
+def run(env: TrackEnv, seed: int | None) -> list[Step]:
+    return play(env, random_actions(env, 8), seed)
 
 
 def test_a_seed_gives_the_same_bits_whatever_came_before():
@@ -100,7 +87,7 @@ def test_a_seed_gives_the_same_bits_whatever_came_before():
     run(env, 8)
     assert_same(first, run(env, 3))
     assert_same(first, run(env_of(EVERYTHING), 3))
-    assert run(env, 4)[1] != first[1]
+    assert run(env, 4)[0].info["randomization"] != first[0].info["randomization"]
 
 
 def test_every_episode_draws_anew_within_the_ranges():
@@ -122,8 +109,7 @@ def test_an_episode_can_be_had_again_from_what_info_says():
     observation, info = other.reset(seed=9, options={"randomization": values})
     assert info["randomization"] == values
     assert not changed(arrays(env.scene.model), arrays(other.scene.model))
-    for name, array in env.observe().items():
-        np.testing.assert_array_equal(array, observation[name])
+    assert_same(env.observe(), observation)
 
 
 def test_a_state_resumes_to_the_same_bits_with_its_noise():
@@ -137,8 +123,7 @@ def test_a_state_resumes_to_the_same_bits_with_its_noise():
     for action in (None, *actions[5:]):
         if action is not None:
             observation, resumed = env.step(action)[0], other.step(action)[0]
-        for name in observation:
-            np.testing.assert_array_equal(observation[name], resumed[name])
+        assert_same(observation, resumed)
         np.testing.assert_array_equal(env.get_state(), other.get_state())
 
 
@@ -250,73 +235,6 @@ def test_an_object_of_another_mass_is_as_if_it_had_been_built_so():
         np.testing.assert_allclose(getattr(scene.model, name), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 5, 14])
-def test_a_latency_delays_every_target_by_whole_steps(steps):
-    scene = scene_of(table=None, longest_latency=14 / 480)
-    model, data = scene.model, mujoco.MjData(scene.model)
-    Variation(scene).varied({"latency": steps / 480})
-    low, high = scene.hand.limits[scene.hand.independent_ids].T
-    middle = scene.hand.expand((low + high)[None] / 2)[0]
-    start = scene.hand.ctrl_from_qpos(middle)
-    scene.place(data, middle)
-    given, acted = [], []
-    for step in range(60):
-        given.append(start + 0.001 * step)
-        data.ctrl[scene.ctrl_ids] = given[-1]
-        mujoco.mj_step(model, data)
-        position, speed = data.actuator_length, data.actuator_velocity
-        bias = model.actuator_biasprm[scene.ctrl_ids]
-        force = data.actuator_force[scene.ctrl_ids]
-        rest = bias[:, 1] * position[scene.ctrl_ids] + bias[:, 2] * speed[scene.ctrl_ids]
-        acted.append((force - rest) / model.actuator_gainprm[scene.ctrl_ids, 0])
-    expected = np.concatenate([np.tile(start, (steps, 1)), given[: 60 - steps]])
-    np.testing.assert_allclose(acted, expected, atol=1e-6)
-
-
-def test_a_hand_at_rest_stays_at_rest_with_any_latency():
-    late = env_of({"latency": [0.03, 0.03]})
-    late.reset(seed=0)
-    held = late.actions_to(late.command()[None])[0]
-    start = late.observe()["qpos"]
-    for _ in range(5):
-        observation, *_ = late.step(held)
-    np.testing.assert_allclose(observation["qpos"], start, atol=1e-3)
-
-
-@given(st.integers(0, 2**53 - 1), st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
-def test_noise_is_a_function_of_key_and_frame(key, frame):
-    still = {"qpos": np.zeros(3), "palm": np.array([0.0, 0, 0, 1, 0, 0, 0])}
-    levels = {"qpos": 0.1, "palm": 0.01, "palm_turn": 0.1}
-    one, same = (noisy(still, levels, float(key), frame) for _ in range(2))
-    later = noisy(still, levels, float(key), frame + 1)
-    for name in still:
-        np.testing.assert_array_equal(one[name], same[name])
-        assert (one[name] != later[name]).any()
-        assert (still[name] == [[0] * 3, [0, 0, 0, 1, 0, 0, 0]][name == "palm"]).all()
-    assert np.linalg.norm(one["palm"][3:]) == pytest.approx(1)
-
-
-def test_noise_is_as_strong_as_it_says_and_targets_have_none():
-    levels = {"qpos": 0.02, "qvel": 0.3, "tips": 0.004, "palm": 0.01, "palm_turn": 0.05}
-    env = env_of({"noise": levels})
-    exact = env_of()
-    found = {name: [] for name in levels}
-    truth = exact.reset(seed=0)[0]
-    for episode in range(400):
-        seen, _ = env.reset(seed=episode)
-        for name in levels.keys() - {"palm", "palm_turn"}:
-            found[name].append(seen[name] - truth[name])
-        found["palm"].append(seen["palm"][:3])
-        found["palm_turn"].append(2 * seen["palm"][4:])
-        for name in ("target_qpos", "target_tips", "ctrl", "phase", "touch"):
-            np.testing.assert_array_equal(seen[name], truth[name])
-        np.testing.assert_array_equal(env.get_state(), exact.get_state())
-    for name, level in levels.items():
-        assert np.std(found[name]) == pytest.approx(level, rel=0.1)
-        assert abs(np.mean(found[name])) < 0.1 * level
-
-
 @pytest.mark.usefixtures("opengl")
 def test_pictures_show_what_was_drawn_and_resume():
     env = env_of(
@@ -398,8 +316,7 @@ def test_a_rollout_says_what_was_drawn_and_is_had_again():
     again = TrackEnv(trajectory=motion(hand(HAND)), **rollout.metadata["env_kwargs"])
     repeated = handsim.perform(again, rollout.actions, seed=rollout.metadata["seed"])
     np.testing.assert_array_equal(rollout.states, repeated.states)
-    for name, array in rollout.observations.items():
-        np.testing.assert_array_equal(array, repeated.observations[name])
+    assert_same(rollout.observations, repeated.observations)
 
 
 def test_a_larger_object_stands_on_the_table_and_its_path_is_as_much_higher():

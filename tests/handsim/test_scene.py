@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 from handsim.contact import self_penetration
 from handsim.errors import InputError, UnknownNameError
 from handsim.poses import IDENTITY_POSE, matrices_from_poses, poses_from_matrices
-from handsim.scene import MAX_TIMESTEP, build_scene, build_stage, timestep_at
-from handsim.stage import CAMERAS
+from handsim.scene import MAX_TIMESTEP, build_scene, timestep_at
+from handsim.stage import CAMERAS, build_stage
 from handsim.wrist import MAX_WRIST_LEAD, WRIST_LAG, WRISTS
 from tests.hands import EVERY, configurations, hand
 

@@ -21,16 +21,15 @@ from handsim.errors import InputError, MissingExtraError, MissingFileError, Outp
 from handsim.randomization import Randomization
 from handsim.resimulation import read_episode, resimulate
 from retarget import cli, generation
-from retarget.demo import SAMPLE
 from retarget.generation import Recipe, assembly, episodes, generate, plan, ray_cluster, run_folder
 from retarget.generation.environments import ENVIRONMENTS
 from retarget.generation.processes import Done
 from retarget.human.hand_trajectory import HandTrajectory, ManoParameters, Stream
 from retarget.human.sources.dexmv import EXAMPLE_CAMERAS
+from tests.retarget.generated import RECIPE, tree
 
 RAY_PYTHON = os.environ.get("HANDSIM_RAY_PYTHON") or (sys.executable if find_spec("ray") else None)
 """An interpreter that has Ray beside what we need."""
-RECIPE = Recipe(hands=("dex3",), variants=2, method="vector", time_warp=0.3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,26 +38,6 @@ def one_picture():
     kept, plan.SHOWN = plan.SHOWN, 1
     yield
     plan.SHOWN = kept
-
-
-@pytest.fixture(scope="module")
-def motions(tmp_path_factory):
-    """Two short motions, and a damaged one between them."""
-    folder = tmp_path_factory.mktemp("motions")
-    sample = HandTrajectory.load(SAMPLE)
-    sample.select(slice(0, 20)).save(folder / "a.npz")
-    (folder / "b.npz").write_bytes(b"no motion at all")
-    sample.select(slice(200, 215)).save(folder / "c.npz")
-    (folder / "LICENSE").write_text("\n# Do as you like\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(motions, tmp_path_factory):
-    """What one process makes of them."""
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    generate([motions], RECIPE, out, workers=1)
-    return out
 
 
 @pytest.fixture
@@ -71,12 +50,6 @@ def here(monkeypatch):
                 yield Done(item)
 
     monkeypatch.setattr(generation, "run", run)
-
-
-def tree(folder):
-    """Every file below a folder, by name, with its content."""
-    files = (file for file in Path(folder).rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def manifest(folder):
@@ -142,10 +115,16 @@ def test_pictures_have_the_size_asked_for(motions, tmp_path, here, opengl):
 
 def test_the_card_counts_names_licences_and_shows(undisturbed, can_render):
     card = (undisturbed / "README.md").read_text()
-    assert "4 kept" in card
-    assert "2 failed" in card
+    assert "made by handsim from 3 human motions. Of 6 episodes planned: 2 failed, 4 kept." in card
     assert "Do as you like (LICENSE)" in card
     assert (undisturbed / "contact_sheet.png").exists() == can_render
+
+
+def test_the_card_counts_a_single_motion_and_episode_as_one(motions, tmp_path, here):
+    generate([motions / "c.npz"], replace(RECIPE, variants=1), tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "\n1 episode of 14 steps in all" in card
+    assert "made by handsim from 1 human motion. Of 1 episode planned: 1 kept." in card
 
 
 def test_the_work_in_this_process_gives_the_same_bytes(undisturbed, motions, tmp_path, here):
@@ -338,92 +317,6 @@ def test_what_every_episode_lacks_ends_the_run(motions, tmp_path, here, monkeypa
     monkeypatch.setattr(ENVIRONMENTS["track"], "perform", missing)
     with pytest.raises(MissingExtraError, match="nothing renders here"):
         generate([motions], RECIPE, tmp_path / "out")
-
-
-@pytest.fixture
-def copy(undisturbed, tmp_path):
-    """A copy of a finished run, to be tampered with."""
-    return Path(shutil.copytree(undisturbed, tmp_path / "copy"))
-
-
-def resum(folder):
-    """Checksums that fit, as a forger would make them."""
-    (folder / "SHA256SUMS").unlink()
-    run_folder.RunFolder(folder).finish()
-
-
-def test_what_was_written_is_verified(undisturbed):
-    assert generation.verify(undisturbed) == []
-
-
-def test_a_single_flipped_bit_anywhere_is_found(copy):
-    for name in [name for name in tree(copy) if name != "SHA256SUMS"]:
-        content = (copy / name).read_bytes()
-        place = len(content) // 2
-        (copy / name).write_bytes(
-            content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-        )
-        assert generation.verify(copy) == [f"{name} is not what was written: its checksum differs"]
-        (copy / name).write_bytes(content)
-
-
-def test_lost_and_added_files_are_found(copy):
-    (copy / "README.md").unlink()
-    (copy / "more.txt").write_text("!")
-    assert generation.verify(copy) == ["README.md is missing", "more.txt is not in SHA256SUMS"]
-
-
-@pytest.mark.parametrize(
-    ("forge", "problem"),
-    [
-        (lambda lines: lines[1:], "is not in the manifest"),
-        (lambda lines: [*lines, lines[0]], "is 2 times in the manifest"),
-        (lambda lines: lines[::-1], "not in the order"),
-    ],
-)
-def test_a_forged_manifest_is_found(copy, forge, problem):
-    lines = (copy / "manifest.jsonl").read_text().splitlines()
-    (copy / "manifest.jsonl").write_text("\n".join(forge(lines)) + "\n")
-    resum(copy)
-    assert any(problem in found for found in generation.verify(copy))
-
-
-@pytest.mark.parametrize(
-    ("forge", "problem"),
-    [
-        (lambda rollouts: rollouts[:-1], "3 episodes, the manifest has 4"),
-        (lambda rollouts: [rollouts[0], *rollouts[:-1]], "episode 1 is"),
-        (
-            lambda r: [*r[:-1], replace(r[-1], actions=np.nextafter(r[-1].actions, 2))],
-            "is not what was simulated",
-        ),
-    ],
-)
-def test_forged_episodes_are_found(copy, forge, problem):
-    path = copy / "robomimic" / "dex3_right.hdf5"
-    forged = forge(handsim.datasets.read("robomimic", path))
-    path.unlink()
-    handsim.datasets.write("robomimic", path, forged)
-    resum(copy)
-    assert any(problem in found for found in generation.verify(copy))
-
-
-def test_every_episode_is_what_physics_does_of_its_actions(undisturbed):
-    for rollout in handsim.datasets.read("robomimic", undisturbed / "robomimic/dex3_right.hdf5"):
-        assert resimulate(rollout).same
-
-
-def test_other_actions_give_other_states_and_an_old_version_is_named(undisturbed):
-    rollout = read_episode(undisturbed / "robomimic" / "dex3_right.hdf5", 1)
-    actions = rollout.actions.copy()
-    actions[3, 0] += 1e-3
-    old = {**rollout.metadata, "versions": {"mujoco": "2.0"}}
-    found = resimulate(replace(rollout, actions=actions, metadata=old))
-    assert found.first == 4
-    assert "from frame 4 on" in str(found)
-    assert "recorded with MuJoCo 2.0" in str(found)
-    with pytest.raises(InputError, match="has no episode 4"):
-        read_episode(undisturbed / "robomimic" / "dex3_right.hdf5", 4)
 
 
 def test_an_episode_depends_on_no_other(motions):

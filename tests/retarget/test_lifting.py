@@ -10,8 +10,8 @@ from handsim.demonstration import Demonstration
 from handsim.errors import UnknownNameError
 from handsim.poses import matrices_from_poses
 from handsim.surfaces import distance_to
-from retarget.lifting import CLOSED, demonstrate
 from retarget.human.sources.dexmv import EXAMPLE_CAMERAS
+from retarget.lifting import CLOSED, demonstrate
 from tests.hands import hand
 from tests.retarget.lifting import OBJECT, lifting, mirrored, relative
 

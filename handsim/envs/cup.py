@@ -12,9 +12,10 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from handsim.errors import InputError
+from handsim.furniture import OBJECT
 from handsim.poses import matrices_from_poses, poses_from_matrices
 from handsim.postures import curled
-from handsim.scene import OBJECT, Scene
+from handsim.scene import Scene
 
 _PITCH = np.radians(15.0)
 """By how much the fingers point down: it brings the object to rest against them."""

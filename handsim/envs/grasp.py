@@ -16,6 +16,7 @@ from handsim.demonstration import Demonstration
 from handsim.envs.hand_env import HandEnv, Info, Observation
 from handsim.envs.task_parts import deepest, grasping
 from handsim.errors import InputError
+from handsim.furniture import OBJECT
 from handsim.grasp_script import CARRY_SECONDS, carried, scripted
 from handsim.grasps import Grasp, plan_grasp
 from handsim.hands.catalog import hand_names, load_hand
@@ -25,7 +26,7 @@ from handsim.objects import load_object
 from handsim.poses import interpolate_poses
 from handsim.randomization import Randomization, longest_latency
 from handsim.rollout import OBJECT_PATH, REFERENCE_QPOS, REFERENCE_WRIST
-from handsim.scene import OBJECT, build_scene, timestep_at
+from handsim.scene import build_scene, timestep_at
 from handsim.scene_object import SceneObject
 from handsim.surfaces import COMPILED, distance_to
 from handsim.wrist import COORDINATES

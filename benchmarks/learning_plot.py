@@ -9,14 +9,15 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from benchmarks.learning_report import LEARNED, Curve
-from benchmarks.learning_tasks import RANDOM, REPLAY, TASKS, ZERO
+from benchmarks.learning_tasks import RANDOM, REACHED, REPLAY, TASKS, ZERO
 from handsim.files import replacing
 
 matplotlib.use("agg")
 COLOURS = {LEARNED: "#1f6fb4", RANDOM: "#b5651d", ZERO: "#6b6b6b", REPLAY: "#2e8b57"}
 STYLES = {RANDOM: ":", ZERO: "--", REPLAY: "-."}
-TITLES = {"track": "Track-v0", "reorient": "Reorient-v0"}
-DRAWN = {"track": "reward a step", "reorient": "goals reached in an episode of 4 s"}
+TITLES = {"track": "Track-v0", "cube": "Reorient-v0, cube", "ball": "Reorient-v0, ball"}
+_REACHED = f"{REACHED} of 4 s"
+DRAWN = {"track": "reward a step", "cube": _REACHED, "ball": _REACHED}
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:

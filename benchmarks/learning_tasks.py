@@ -2,7 +2,8 @@
 
 track      follow a person's motion as retargeted to the hand, by absolute joint targets: what
            is to be learned is which target brings each joint where the observation wants it
-reorient   turn a ball in the hand to one goal after another, about the vertical
+cube       turn a cube in the hand to one goal after another, about the vertical
+ball       the same with a ball
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,14 @@ from handsim.assets import ASSETS
 from handsim.envs import HandEnv, ReorientEnv, TrackEnv
 
 SAMPLE = ASSETS / "motions" / "sample_right.npz"
-TASKS = ("track", "reorient")
-HANDS = {"track": "ability", "reorient": "leap"}
-"""Six motors, and sixteen: a hand that moves its fingers sideways turns more than it tips over."""
-BALL: dict[str, Any] = {"object": "sphere", "duration": 4.0}
-"""In a longer episode most steps would be those of a ball that has been turned as far as it goes
+TASKS = ("track", "cube", "ball")
+HANDS = {"track": "ability", "cube": "inspire", "ball": "leap"}
+"""Two small hands, of six motors each, and one of sixteen, whose fingers move sideways too."""
+TURNED: dict[str, dict[str, Any]] = {
+    "cube": {"object": "cube", "duration": 4.0},
+    "ball": {"object": "sphere", "duration": 4.0},
+}
+"""In a longer episode most steps would be those of an object that has been turned as far as it goes
 without another grip, or dropped: little to learn from at first."""
 RANDOM, ZERO, REPLAY = "random", "zero", "open-loop replay"
 
@@ -42,14 +46,15 @@ class Score:
     figure: float
 
 
-FIGURES = {"track": "joint error [rad, rms]", "reorient": "goals reached in an episode"}
+REACHED = "goals reached in an episode"
+FIGURES = {"track": "joint error [rad, rms]", "cube": REACHED, "ball": REACHED}
 
 
 def make(task: str, hand: str | None = None) -> HandEnv:
     """A task's environment."""
     robot = handsim.load_hand(hand or HANDS[task])
-    if task == "reorient":
-        return ReorientEnv(robot, **BALL)
+    if task in TURNED:
+        return ReorientEnv(robot, **TURNED[task])
     solution = retarget.Retargeter(robot).retarget(retarget.load(SAMPLE))
     return TrackEnv(robot, solution.trajectory)
 
@@ -58,14 +63,14 @@ def another(env: HandEnv) -> HandEnv:
     """One more environment like `env`; its motion is not retargeted anew."""
     if isinstance(env, TrackEnv):
         return TrackEnv(env.hand, env.reference)
-    return ReorientEnv(env.hand, **{name: env.settings[name] for name in BALL})
+    return ReorientEnv(env.hand, **{name: env.settings[name] for name in ("object", "duration")})
 
 
 def baselines(env: HandEnv) -> dict[str, Policy]:
     """Policies that learn nothing, by name.
 
-    The retargeted demonstration can be replayed where there is one: nobody has shown how a ball
-    is turned in the hand.
+    The retargeted demonstration can be replayed where there is one: nobody has shown how an
+    object is turned in the hand.
     """
     size = env.control.size
     policies: dict[str, Policy] = {

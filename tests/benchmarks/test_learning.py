@@ -79,6 +79,6 @@ def test_another_environment_is_alike():
         assert evaluate(env, policy, [0]) == evaluate(another(env), policy, [0])
 
 
-def test_every_task_has_a_small_hand():
-    for name in learning_tasks.HANDS.values():
-        assert hand(name).nu <= 9
+def test_tracking_and_reorienting_have_small_hands():
+    for task in ("track", "cube"):
+        assert hand(learning_tasks.HANDS[task]).nu <= 9

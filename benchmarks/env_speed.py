@@ -4,7 +4,7 @@ All times are sums over steps of the fastest of several rounds. A round repeats 
 each of its steps does the same work every time, and a busy machine disturbs few of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
@@ -22,6 +22,8 @@ from handsim.render import Renderer
 
 _USER = int(mujoco.mjtState.mjSTATE_USER)
 _SEED = 0
+_ALONE = 4
+"""How many more rounds a single environment gets than a batch, which leaves it cold caches."""
 
 
 class Call(NamedTuple):
@@ -73,18 +75,21 @@ def measure(
     alike = [make() for _ in range(batch)]
     batches = [ThreadedVectorEnv([partial(_same, env) for env in alike], n) for n in (1, threads)]
     start, calls, end = _recorded(env, actions)
-    clocks: list[Callable[[], np.ndarray]] = [
-        lambda: _steps(env, actions),
-        lambda: _physics(env, start, calls, end),
-        *(partial(_batch_steps, envs, actions) for envs in batches),
-    ]
+    alone = [partial(_steps, env, actions), partial(_physics, env, start, calls, end)]
+    step, physics = _fastest(alone, _ALONE * rounds) / len(actions)
+    together = [partial(_batch_steps, envs, actions) for envs in batches]
+    in_turn, whole = _fastest(together, rounds) / len(actions) / batch
+    for envs in batches:
+        envs.close()
+    return Speed(float(step), float(physics), float(in_turn), float(whole))
+
+
+def _fastest(clocks: Sequence[Callable[[], np.ndarray]], rounds: int) -> Float[np.ndarray, " n"]:
+    """How long each takes, from the fastest of its parts in several rounds, clocked in turns."""
     best: list[Any] = [np.inf] * len(clocks)
     for _ in range(rounds):
         best = [np.minimum(one, clock()) for one, clock in zip(best, clocks, strict=True)]
-    for envs in batches:
-        envs.close()
-    step, physics, in_turn, whole = (float(times.sum()) / len(actions) for times in best)
-    return Speed(step, physics, in_turn / batch, whole / batch)
+    return np.array([times.sum() for times in best])
 
 
 def frames_a_second(env: HandEnv, size: tuple[int, int], rounds: int = 5) -> float:

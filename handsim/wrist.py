@@ -117,10 +117,11 @@ class MovingWrist(Wrist):
     def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
         super().__init__(base)
         # What MuJoCo starts its solver from stands between physics and inputs.
-        self._size = mujoco.mj_stateSize(model, _STATE)
-        inputs = self._size - mujoco.mj_stateSize(model, _USER)
+        size = mujoco.mj_stateSize(model, _STATE)
+        inputs = size - mujoco.mj_stateSize(model, _USER)
         warm = inputs - model.nv
-        self._parts = slice(warm), slice(warm, inputs), slice(inputs, None)
+        self._state = np.empty((1, size))
+        self._parts = self._state[:, :warm], self._state[:, warm:inputs], self._state[:, inputs:]
 
     @abstractmethod
     def _led(
@@ -138,9 +139,8 @@ class MovingWrist(Wrist):
 
         One call takes all steps: it comes to the same bits as a call for each.
         """
-        state = np.empty((1, self._size))
-        mujoco.mj_getState(model, data, state[0], _STATE)
-        physics, warmstart, inputs = (state[:, part] for part in self._parts)
+        mujoco.mj_getState(model, data, self._state[0], _STATE)
+        physics, warmstart, inputs = self._parts
         led = self._led(physics[0], inputs[0], targets)
         _ROLLOUT.rollout(
             [model],

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from handsim import rewards
 from handsim.demonstration import Demonstration
 from handsim.envs.hand_env import HandEnv, Info, Observation
-from handsim.envs.task_parts import deepest, grasping
+from handsim.envs.task_parts import deepest, grasping, holding
 from handsim.errors import InputError
 from handsim.furniture import OBJECT
 from handsim.grasp_script import CARRY_SECONDS, carried, scripted
@@ -287,8 +287,9 @@ class GraspEnv(HandEnv):
     def _assess(self) -> tuple[dict[str, float], Info]:
         goal = self.path[min(self.frame, self.steps)]
         found = grasping(*self._held, goal, *self._surface)
-        points, thumb, other, error, turn, reach, touch, near, turned = found
+        thumb, other, error, turn, reach, touch, near, turned = found
         if self._surface[0] < 0:
+            points = holding(*self._held, goal)[0]
             gaps = [rewards.close(gap, MARGINS["reach"]) for gap in self._gap(points).tolist()]
             reach = sum(gaps) / len(gaps)
         terms = {"reach": reach, "touch": touch, "goal": near, "turn": turned}

@@ -96,9 +96,9 @@ def grasping(sites, tips, place, turn, forces, pose, goal, shape, half, margins)
         margins: of the terms (4,), the touch's being the force wanted.
 
     Returns:
-        What `holding` returns, then the terms: how close the fingertips are to the object's
-        surface, the forces of thumb and another finger to the one wanted, the object to its goal,
-        by its distance and by its turn. The first is 0 for another shape.
+        What `holding` returns after the points, then the terms: how close the fingertips are to
+        the object's surface, the forces of thumb and another finger to the one wanted, the object
+        to its goal, by its distance and by its turn. The first is 0 for another shape.
     """
     points, thumb, other, error, angle = holding(sites, tips, place, turn, forces, pose, goal)
     reach = 0.0
@@ -108,7 +108,7 @@ def grasping(sites, tips, place, turn, forces, pose, goal, shape, half, margins)
     wanted = margins[1]
     touch = close(max(wanted - thumb, 0.0), wanted) + close(max(wanted - other, 0.0), wanted)
     near, turned = close(error, margins[2]), close(angle, margins[3])
-    return points, thumb, other, error, angle, reach / len(tips), touch / 2, near, turned
+    return thumb, other, error, angle, reach / len(tips), touch / 2, near, turned
 
 
 @njit(cache=True)

@@ -67,10 +67,9 @@ def test_the_terms_of_a_grasp_are_those_of_its_errors(seed, name):
     margins = np.array([0.1, 0.5, 0.05, 0.5])
     shape = COMPILED.get(name, -1)
     half = np.array(item.size) / 2
-    points, *found = task_parts.grasping(*held, shape, half, margins)
-    wanted, *errors = task_parts.holding(*held)
-    np.testing.assert_array_equal(points, wanted)
-    assert found[:4] == errors
+    found = task_parts.grasping(*held, shape, half, margins)
+    points, *errors = task_parts.holding(*held)
+    assert list(found[:4]) == errors
     thumb, other, error, angle = errors
     gaps = [] if shape < 0 else distance_to(item)(points)
     lacks = [max(0.5 - force, 0.0) for force in (thumb, other)]

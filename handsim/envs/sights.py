@@ -40,6 +40,7 @@ class Sights:
             _start(scene.model, _KIND.mjSTATE_USERDATA) + len(COORDINATES),
         )
         self.parts = _parts(scene, {name: len(places) for name, places in copied.items()})
+        self._places = tuple(self.parts.values())
 
     def look(self) -> Float[np.ndarray, " n"]:
         """The numbers of the current state, see `see`, in an array of their own."""
@@ -48,7 +49,7 @@ class Sights:
 
     def named(self, seen: Float[np.ndarray, " n"]) -> dict[str, np.ndarray]:
         """Views of what `look` returned."""
-        shown = {name: seen[part] for name, part in self.parts.items()}
+        shown = dict(zip(self.parts, map(seen.__getitem__, self._places), strict=True))
         shown["tips"] = shown["tips"].reshape(-1, 3)
         shown["touch"] = shown["touch"].reshape(-1, 3)
         return shown

@@ -112,7 +112,10 @@ class FixedWrist(Wrist):
 
 
 class MovingWrist(Wrist):
-    """A wrist that is pulled after targets which differ from physics step to physics step."""
+    """A wrist that is pulled after targets which differ from physics step to physics step.
+
+    It keeps a buffer for the state: one wrist, and its scene, is stepped by one thread at a time.
+    """
 
     def __init__(self, base: Float[np.ndarray, " 7"], model: mujoco.MjModel):
         super().__init__(base)

@@ -118,8 +118,7 @@ class ThreadedVectorEnv(SyncVectorEnv):
         """Infos in Gymnasium's layout: an array a key, and a mask of who gave it."""
         first = infos[0]
         nested = any(isinstance(value, (dict, np.ndarray)) for value in first.values())
-        names = first.keys()
-        if nested or any(info.keys() != names for info in infos):
+        if nested or any(info.keys() != first.keys() for info in infos):
             joined: dict[str, Any] = {}
             for i, info in enumerate(infos):
                 joined = self._add_info(joined, info, i)

@@ -72,7 +72,7 @@ def test_evaluation_is_the_same_every_time():
 
 def test_another_environment_is_alike():
     for env in (
-        ReorientEnv(hand("dex3")),
+        ReorientEnv(hand("dex3"), duration=1.0),
         TrackEnv(hand("dex3"), motion(hand("dex3"), seconds=0.2)),
     ):
         policy = baselines(env)[RANDOM]
